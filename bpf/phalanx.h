@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The contract between the packet path (bpf/) and user space (userspace/): every map's key and value,
+ * every limit, every counter. Included by both sides; compiled as C by clang for BPF and as C++20.
+ *
+ * Conventions, for every field unless its comment says otherwise:
+ *   - integers are in host byte order; `be` in a comment means network byte order (big endian);
+ *   - an address field is 16 bytes in network byte order: an IPv4 address lies in the first four, the other
+ *     twelve are zero, and `family` (4 or 6) says which it is, so that ::ffff:192.0.2.1 on the wire is never
+ *     taken for 192.0.2.1;
+ *   - there is no implicit padding: a hash key with uninitialised padding misses silently. Reserved bytes are
+ *     named, and zero;
+ *   - W: who writes it. R: who reads it. "path" is bpf/balancer.bpf.c, "agent" is bpf/agent.bpf.c, "control" is
+ *     phalanxd, or the CLI when no daemon runs (a lock on the pin directory keeps it to one of them).
+ */
+#ifndef PHALANX_H
+#define PHALANX_H
+
+#include <linux/types.h>
+
+#ifdef __cplusplus
+#define PHX_ASSERT(condition, text) static_assert(condition, text)
+#else
+#define PHX_ASSERT(condition, text) _Static_assert(condition, text)
+#endif
+#define PHX_OFFSET(type, field) __builtin_offsetof(type, field)
+
+/* Raised whenever a map's key or value changes shape or meaning: pins of another layout are not adopted. */
+#define PHX_LAYOUT_VERSION 1u
+
+/* ---------------------------------------------------------------------------------------------- limits */
+
+/* Defaults of node.limits; control sizes the maps by the configuration at a fresh load. */
+#define PHX_DEFAULT_SERVICES 1024u
+#define PHX_DEFAULT_BACKENDS 4096u
+#define PHX_DEFAULT_SLOTS 1048576u
+#define PHX_DEFAULT_FLOWS 65536u
+
+/* services[].slots: a power of two within these bounds. */
+#define PHX_MIN_SLOTS 4096u
+#define PHX_MAX_SLOTS 1048576u
+
+/* Rows of `vips` for each service of node.limits.services. */
+#define PHX_VIPS_PER_SERVICE 4u
+
+/* A backend entry's index is 16 bits wide; this one names none. */
+#define PHX_NO_ENTRY 0xffffu
+#define PHX_MAX_ENTRIES 65535u
+
+/* A row of `vips` that names no service: the VIP's own row (port 0, protocol 0). */
+#define PHX_NO_SERVICE 0xffffffffu
+
+/* ----------------------------------------------------------------------------------------------- enums */
+
+enum phx_family {
+	PHX_FAMILY_NONE = 0,
+	PHX_FAMILY_IPV4 = 4,
+	PHX_FAMILY_IPV6 = 6,
+};
+
+/* How packets reach a backend (services[].forward). */
+enum phx_forward {
+	PHX_FORWARD_IPIP = 0, /* IP in IP, all four combinations (RFC 2003, RFC 2473, RFC 4213) */
+	PHX_FORWARD_L2 = 1,   /* the same packet, with the backend's MAC address */
+};
+
+/* What happens to a packet whose primary and backup are both down (services[].no_backend). */
+enum phx_no_backend {
+	PHX_NO_BACKEND_DROP = 0,
+};
+
+/* Bits of phx_backend.state. */
+#define PHX_STATE_UP (1ull << 0)        /* takes traffic */
+#define PHX_STATE_REACHABLE (1ull << 1) /* its host answers; a failed check alone leaves it set */
+#define PHX_STATE_NEXT_HOP (1ull << 2)  /* which row of next_hop[] is live: clear 0, set 1 */
+
+/* phx_backend_status.health */
+enum phx_health {
+	PHX_HEALTH_UNKNOWN = 0, /* no conclusive probe yet: takes traffic */
+	PHX_HEALTH_UP = 1,
+	PHX_HEALTH_DOWN = 2,
+};
+
+/* -------------------------------------------------------------------------------------------- counters */
+
+/*
+ * Counters of the balancer. X(NAME, label, help): the enumerator is PHX_COUNTER_<NAME>; the CLI shows the label,
+ * the metric is phalanx_<label>_total. "passed" means handed to the node's own kernel, unchanged.
+ * Foreign packets are passed and not counted: the path must cost them nothing.
+ */
+#define PHX_COUNTERS(X)                                                                                   \
+	X(SENT, sent, "packets to a backend sent back through the interface they came in by")             \
+	X(REDIRECTED, redirected, "packets to a backend sent through another interface")                  \
+	X(BY_BACKUP, by_backup, "packets sent to a slot's backup because its primary is down")            \
+	X(NO_BACKEND_DROPPED, no_backend_dropped,                                                         \
+	  "packets dropped because the slot's primary and backup are both down")                          \
+	X(NO_TABLE_DROPPED, no_table_dropped,                                                             \
+	  "packets dropped because a service, slot or entry that the table names is missing")             \
+	X(NO_HEADROOM_DROPPED, no_headroom_dropped,                                                       \
+	  "packets dropped because the driver left no room for the outer header")                         \
+	X(ECHO_ANSWERED, echo_answered, "ICMP and ICMPv6 echo requests to a VIP answered")                \
+	X(UNMATCHED_PASSED, unmatched_passed, "packets to a VIP on a port without service, passed")       \
+	X(PROTOCOL_PASSED, protocol_passed, "packets to a VIP of another protocol, passed")               \
+	X(FRAGMENT_PASSED, fragment_passed, "fragments to a VIP, passed")                                 \
+	X(OPTIONS_PASSED, options_passed, "packets to a VIP with IPv4 options, passed")                   \
+	X(EXTENSION_PASSED, extension_passed, "packets to a VIP with IPv6 extension headers, passed")     \
+	X(VLAN_PASSED, vlan_passed, "packets to a VIP with a VLAN tag, passed")                           \
+	X(MALFORMED_PASSED, malformed_passed, "packets to a VIP with a truncated or lying header, passed")
+
+enum phx_counter {
+#define PHX_X(name, label, help) PHX_COUNTER_##name,
+	PHX_COUNTERS(PHX_X)
+#undef PHX_X
+	PHX_COUNTER_COUNT
+};
+
+/* Counters of the agent; the metric and label rules are those of PHX_COUNTERS, with prefix phalanx_agent_. */
+#define PHX_AGENT_COUNTERS(X)                                                                             \
+	X(DECAPSULATED_4IN4, decapsulated_4in4, "IPv4 packets taken out of IPv4 tunnels")                 \
+	X(DECAPSULATED_6IN4, decapsulated_6in4, "IPv6 packets taken out of IPv4 tunnels")                 \
+	X(DECAPSULATED_4IN6, decapsulated_4in6, "IPv4 packets taken out of IPv6 tunnels")                 \
+	X(DECAPSULATED_6IN6, decapsulated_6in6, "IPv6 packets taken out of IPv6 tunnels")                 \
+	X(REFUSED_SOURCE, refused_source,                                                                 \
+	  "tunnel packets for a VIP dropped because their source is not a configured node")               \
+	X(REFUSED_INNER, refused_inner,                                                                   \
+	  "tunnel packets from a node dropped because the inner packet is truncated or not what the outer says") \
+	X(FRAGMENT_PASSED, fragment_passed, "fragmented tunnel packets, passed to the kernel")            \
+	X(OPTIONS_PASSED, options_passed, "tunnel packets with IPv4 options, passed to the kernel")       \
+	X(NOT_VIP_PASSED, not_vip_passed, "tunnel packets from a node for an address that is no VIP, passed to the kernel") \
+	X(NO_ROOM_DROPPED, no_room_dropped, "tunnel packets dropped because the outer header could not be removed")
+
+enum phx_agent_counter {
+#define PHX_X(name, label, help) PHX_AGENT_COUNTER_##name,
+	PHX_AGENT_COUNTERS(PHX_X)
+#undef PHX_X
+	PHX_AGENT_COUNTER_COUNT
+};
+
+/* ------------------------------------------------------------------------------------ the balancer's maps */
+
+/*
+ * Map `vips`: hash, struct phx_vip_key -> struct phx_vip. W: control. R: path.
+ * Two kinds of rows: a service's (address, port, protocol), and one for each VIP itself with port 0 and
+ * protocol 0, by which the path knows echo requests, fragments and packets to ports without service.
+ */
+struct phx_vip_key {
+	__u8 address[16]; /* the VIP */
+	__u16 port;       /* be; 0 in the VIP's own row */
+	__u8 protocol;    /* IPPROTO_TCP, IPPROTO_UDP; 0 in the VIP's own row */
+	__u8 family;      /* enum phx_family */
+};
+PHX_ASSERT(sizeof(struct phx_vip_key) == 20, "vip key size");
+PHX_ASSERT(PHX_OFFSET(struct phx_vip_key, port) == 16, "vip key port");
+PHX_ASSERT(PHX_OFFSET(struct phx_vip_key, family) == 19, "vip key family");
+
+struct phx_vip {
+	__u32 service;  /* index into `services`, or PHX_NO_SERVICE */
+	__u32 reserved; /* 0 */
+};
+PHX_ASSERT(sizeof(struct phx_vip) == 8, "vip size");
+
+/*
+ * Map `services`: array, memory-mapped. W: control. R: path.
+ * `region` is one aligned 8-byte word so that a service swings to a freshly written table by one store.
+ */
+struct phx_service {
+	__u64 region;     /* phx_region(offset, slots): where in `slots` its table lies; 0: the row is free */
+	__u64 seed;       /* of the slot hash */
+	__u8 no_backend;  /* enum phx_no_backend */
+	__u8 reserved[47]; /* 0 */
+};
+PHX_ASSERT(sizeof(struct phx_service) == 64, "service size");
+PHX_ASSERT(PHX_OFFSET(struct phx_service, region) % 8 == 0, "region is stored at once");
+PHX_ASSERT(PHX_OFFSET(struct phx_service, seed) == 8, "service seed");
+PHX_ASSERT(PHX_OFFSET(struct phx_service, no_backend) == 16, "service rule");
+
+/* offset: index of the first slot, in slots. slots: how many, a power of two. The mask is never 0. */
+static inline __u64 phx_region(__u32 offset, __u32 slots)
+{
+	return (__u64)offset << 32 | (slots - 1);
+}
+static inline __u32 phx_region_offset(__u64 region)
+{
+	return (__u32)(region >> 32);
+}
+static inline __u32 phx_region_mask(__u64 region)
+{
+	return (__u32)region;
+}
+
+/* Map `slots`: array, memory-mapped, node.limits.slots rows, each stored at once. W: control. R: path. */
+struct phx_slot {
+	__u16 primary;  /* entry that takes the slot's packets, or PHX_NO_ENTRY */
+	__u16 backup;   /* entry that takes them when primary is not up, or PHX_NO_ENTRY */
+	__u16 previous; /* entry that may still own older connections, or PHX_NO_ENTRY */
+	__u16 flags;    /* 0 */
+};
+PHX_ASSERT(sizeof(struct phx_slot) == 8, "slot size: stored at once");
+
+/* Where a frame to a backend goes next. W: control, from the kernel's routes and neighbours. R: path. */
+struct phx_next_hop {
+	__u8 destination_mac[6];
+	__u8 source_mac[6];
+	__u32 interface; /* ifindex; the path redirects where it is not the one the packet came in by */
+	__u16 vlan;      /* 0: untagged */
+	__u16 reserved;  /* 0 */
+};
+PHX_ASSERT(sizeof(struct phx_next_hop) == 20, "next hop size");
+PHX_ASSERT(PHX_OFFSET(struct phx_next_hop, interface) == 12, "next hop interface");
+
+/*
+ * Map `backends`: array of backend entries, memory-mapped, node.limits.backends rows. W: control. R: path.
+ * `state` is one aligned 8-byte word: marking an entry down, or swinging it to another next hop (written first
+ * to the row of next_hop[] that is not live), is one store.
+ */
+struct phx_backend {
+	__u64 state;                     /* PHX_STATE_* */
+	__u8 address[16];                /* the backend's: outer destination of ipip */
+	struct phx_next_hop next_hop[2]; /* the live one is named by PHX_STATE_NEXT_HOP */
+	__u8 tunnel_source[16];          /* outer source, of the backend's family */
+	__u16 port;                      /* be; the backend's */
+	__u8 family;                     /* of address and tunnel_source, enum phx_family; NONE: the row is free */
+	__u8 forward;                    /* enum phx_forward */
+	__u8 reserved[44];               /* 0 */
+};
+PHX_ASSERT(sizeof(struct phx_backend) == 128, "backend size");
+PHX_ASSERT(PHX_OFFSET(struct phx_backend, state) == 0, "state is stored at once");
+PHX_ASSERT(PHX_OFFSET(struct phx_backend, next_hop) == 24, "backend next hop");
+PHX_ASSERT(PHX_OFFSET(struct phx_backend, tunnel_source) == 64, "hot fields lie in the first cache line");
+PHX_ASSERT(PHX_OFFSET(struct phx_backend, family) == 82, "backend family");
+
+/* Map `backend_status`: array, memory-mapped, as long as `backends`. W: control. R: CLI, API; never the path. */
+struct phx_backend_status {
+	__u64 since_ns;   /* wall clock (ns since 1970) of the last change of health */
+	__u8 health;      /* enum phx_health */
+	char reason[119]; /* why, as a sentence, NUL-terminated */
+};
+PHX_ASSERT(sizeof(struct phx_backend_status) == 128, "backend status size");
+
+/*
+ * Maps `service_traffic` (by service index) and `backend_traffic` (by entry index): per-CPU arrays.
+ * W: path. R: control, CLI. Services that share an entry share its count.
+ */
+struct phx_traffic {
+	__u64 packets;
+	__u64 bytes; /* of the client's IP packets, as their headers state */
+};
+PHX_ASSERT(sizeof(struct phx_traffic) == 16, "traffic size");
+
+/* Map `counters`: per-CPU array of __u64 by enum phx_counter. W: path. R: control, CLI. */
+
+/*
+ * Map `state`: array of 4096-byte pages, memory-mapped. W: control. R: control at adoption, CLI, API.
+ * Page 0 begins with struct phx_state_header; behind it lie two copies of `copy_pages` pages each. A new
+ * document is written to the copy that is not live, then `live` is stored: the commit point of every change of
+ * configuration. The document is the applied state as JSON (userspace/adapters/bpf/state_document.hpp): the
+ * configuration, which entry and region belong to whom, the operator's overrides.
+ */
+#define PHX_STATE_PAGE 4096u
+#define PHX_STATE_MAGIC 0x78616c616870ull /* "phalax" */
+
+struct phx_state_header {
+	__u64 magic;          /* PHX_STATE_MAGIC once a document was committed */
+	__u32 layout_version; /* PHX_LAYOUT_VERSION of the writer */
+	__u32 copy_pages;     /* pages a copy */
+	__u64 live;           /* generation << 1 | which copy is live: stored at once */
+	__u64 length[2];      /* bytes of each copy's document */
+};
+PHX_ASSERT(sizeof(struct phx_state_header) == 40, "state header size");
+PHX_ASSERT(PHX_OFFSET(struct phx_state_header, live) == 16, "live is stored at once");
+
+/* --------------------------------------------------------------------------------------- the agent's maps */
+
+/* Map `agent_vips`: hash, struct phx_agent_vip -> __u32 1. W: phalanx-agent. R: agent. */
+struct phx_agent_vip {
+	__u8 address[16];
+	__u8 family;      /* enum phx_family */
+	__u8 reserved[3]; /* 0 */
+};
+PHX_ASSERT(sizeof(struct phx_agent_vip) == 20, "agent vip size");
+
+/*
+ * Map `agent_nodes`: longest-prefix trie, struct phx_agent_node -> __u32 1. W: phalanx-agent. R: agent.
+ * The family comes before the address so that one trie serves both: prefix_length is 32 + the prefix's own.
+ */
+struct phx_agent_node {
+	__u32 prefix_length; /* in bits, from `family` on */
+	__u8 family;         /* enum phx_family */
+	__u8 reserved[3];    /* 0 */
+	__u8 address[16];
+};
+PHX_ASSERT(sizeof(struct phx_agent_node) == 24, "agent node size");
+PHX_ASSERT(PHX_OFFSET(struct phx_agent_node, family) == 4, "agent node data");
+
+#define PHX_AGENT_MAX_VIPS 1024u
+#define PHX_AGENT_MAX_NODES 1024u
+
+/* Map `agent_counters`: per-CPU array of __u64 by enum phx_agent_counter. W: agent. R: phalanx-agent. */
+
+#endif /* PHALANX_H */
