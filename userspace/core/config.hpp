@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+// The configuration as values, valid by construction: adapters/config refuses what these can't hold.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/address.hpp"
+
+namespace phalanx::core {
+
+enum class Protocol : std::uint8_t { tcp = 6, udp = 17 };
+enum class Forward : std::uint8_t { ipip, l2 };
+enum class CheckType : std::uint8_t { tcp, http };
+enum class NoBackend : std::uint8_t { drop };
+enum class XdpMode : std::uint8_t { automatic, native, generic };
+enum class OnExit : std::uint8_t { keep, detach };
+
+struct StatusRange {
+  int first = 200;  // 100..599
+  int last = 299;   // first..599
+
+  friend auto operator<=>(const StatusRange&, const StatusRange&) = default;
+};
+
+// How a backend is probed. Two checks that compare equal probe alike, whatever their names.
+struct Check {
+  CheckType type = CheckType::tcp;
+  std::optional<std::uint16_t> port;          // absent: the backend's
+  std::chrono::milliseconds interval{1000};   // 10 ms .. 1 h
+  std::chrono::milliseconds timeout{500};     // 1 ms .. interval
+  int fall = 3;                               // consecutive failures that take an entry down, 1..100
+  int rise = 2;                               // consecutive passes that bring it back, 1..100
+  std::string path = "/";                     // http only: origin form, RFC 9112 section 3.2.1
+  std::string host;                           // http only: the Host field; empty: the backend's address
+  std::vector<StatusRange> expect_status{{}}; // http only: status codes that pass
+
+  friend auto operator<=>(const Check&, const Check&) = default;
+};
+
+struct Backend {
+  std::string name;  // unique in its service
+  Endpoint endpoint;
+  std::uint16_t weight = 100;  // 0: holds no slot of the base, serves only when nothing else does
+  std::string zone;
+  int tier = 0;  // 0 first, 0..255
+
+  friend bool operator==(const Backend&, const Backend&) = default;
+};
+
+struct Service {
+  std::string name;
+  std::vector<Address> vips;
+  std::vector<Protocol> protocols;
+  std::uint16_t port = 0;
+  Forward forward = Forward::ipip;
+  std::optional<std::string> check_name;  // absent: its backends are always up
+  std::optional<Check> check;             // what check_name names
+  std::uint32_t slots = 65536;            // a power of two, PHX_MIN_SLOTS..PHX_MAX_SLOTS
+  std::uint64_t seed = 0;                 // default: hash of the name
+  NoBackend no_backend = NoBackend::drop;
+  std::vector<Backend> backends;
+
+  friend bool operator==(const Service&, const Service&) = default;
+};
+
+struct Limits {
+  std::uint32_t services = 1024;
+  std::uint32_t backends = 4096;  // backend entries
+  std::uint32_t slots = 1048576;  // of all services together
+  std::uint32_t flows = 65536;
+
+  friend bool operator==(const Limits&, const Limits&) = default;
+};
+
+struct Node {
+  std::string name;
+  std::vector<std::string> interfaces;
+  XdpMode xdp_mode = XdpMode::automatic;
+  std::optional<Address> tunnel_source_v4;  // absent: the preferred source of the route to the backend
+  std::optional<Address> tunnel_source_v6;
+  std::optional<Endpoint> http;  // /metrics
+  OnExit on_exit = OnExit::keep;
+  Limits limits;
+
+  friend bool operator==(const Node&, const Node&) = default;
+};
+
+struct Config {
+  Node node;
+  std::vector<Service> services;
+
+  friend bool operator==(const Config&, const Config&) = default;
+};
+
+}  // namespace phalanx::core

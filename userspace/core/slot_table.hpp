@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+// The slot table of one service: who is primary and who is backup of every slot, and what a change of one backend
+// changes. A pure function of (members, seed, slots, standing): no history, no clock, no I/O.
+//
+// Base: capped rendezvous hashing (Highest Random Weight, Thaler and Ravishankar 1998, with capacities settled by
+// deferred acceptance, Gale and Shapley 1962). Identity of a member is its endpoint, never its name or its place
+// in the list, so two nodes given the same backends in other orders build the same table.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "core/address.hpp"
+
+namespace phalanx::core {
+
+// A member's place in SlotTableSpec::members.
+using MemberIndex = std::uint16_t;
+inline constexpr MemberIndex kNoMember = 0xffff;
+
+struct SlotTableMember {
+  Endpoint endpoint;
+  std::uint16_t weight = 100;
+  int tier = 0;
+
+  friend bool operator==(const SlotTableMember&, const SlotTableMember&) = default;
+};
+
+struct SlotTableSpec {
+  std::vector<SlotTableMember> members;  // 1..65,534; endpoints unique
+  std::uint32_t slots = 65536;           // a power of two
+  std::uint64_t seed = 0;
+
+  friend bool operator==(const SlotTableSpec&, const SlotTableSpec&) = default;
+};
+
+// What decides whether a member may hold slots now.
+struct Standing {
+  bool up = true;
+  // Share of its own slots that it may hold now, in 1/65536: 0 (disabled, draining, down) .. 65536 (all).
+  // Only an up member's admission counts.
+  std::uint32_t admission = 65536;
+
+  friend bool operator==(const Standing&, const Standing&) = default;
+};
+
+struct SlotOwners {
+  MemberIndex primary = kNoMember;
+  MemberIndex backup = kNoMember;
+  MemberIndex previous = kNoMember;
+
+  friend bool operator==(const SlotOwners&, const SlotOwners&) = default;
+};
+
+struct SlotChange {
+  std::uint32_t slot = 0;
+  SlotOwners owners;
+};
+
+// Rules (design: "The slot table"):
+//   base        every slot proposes to the members of the lowest tier that has weight, in falling order of score;
+//               a member keeps its best ceil(1.02 * slots * weight / total) and refuses the others. If the whole
+//               service has weight 0, all weights count as 1.
+//   succession  base, then the other members by (tier, score); weight 0 last within a tier.
+//   primary     the first of the succession that is up and admitted, i.e. thinning(slot, member) < admission.
+//               When none is admitted: the first that is up with admission 0 is NOT taken; primary is then kept
+//               as base (down), so that a packet finds both down and meets the no_backend rule.
+//   backup      the next one of the succession after primary that is up, an admitted one if there is one;
+//               kNoMember when none is.
+//   previous    base where primary is not base, else the runner-up by score; kNoMember with one member.
+class SlotTable {
+ public:
+  // Builds base and successions: the expensive part (tens to hundreds of ms). standing: one for each member.
+  // May run on any thread.
+  static SlotTable build(SlotTableSpec spec, std::span<const Standing> standing);
+
+  SlotTable(SlotTable&&) noexcept;
+  SlotTable& operator=(SlotTable&&) noexcept;
+  ~SlotTable();
+
+  const SlotTableSpec& spec() const;
+  std::span<const SlotOwners> owners() const;          // spec().slots of them
+  std::span<const MemberIndex> base() const;           // likewise
+  std::span<const Standing> standing() const;          // one for each member
+
+  // Changes one member's standing and returns the slots whose owners changed, in rising order of slot.
+  // Computes only the slots concerned.
+  std::vector<SlotChange> set_standing(MemberIndex member, Standing standing);
+
+  // Slots that have no live backup now, and slots that have no live primary.
+  std::uint32_t slots_without_backup() const;
+  std::uint32_t slots_without_primary() const;
+
+ private:
+  struct State;
+  explicit SlotTable(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// Hash by which tables of two nodes are compared: over (primary, backup) of every slot by endpoint, not by name,
+// index or order. 16 hexadecimal digits when printed.
+std::uint64_t digest(std::span<const SlotOwners> owners, std::span<const Endpoint> endpoints);
+
+}  // namespace phalanx::core
