@@ -13,7 +13,8 @@ namespace phalanx::core {
 
 enum class Family : std::uint8_t { ipv4 = 4, ipv6 = 6 };
 
-// Network byte order. An IPv4 address lies in the first four bytes, the rest is zero: the layout of phalanx.h.
+// Network byte order. An IPv4 address lies in the first four bytes, the rest is zero: the layout of
+// phalanx.h.
 struct Address {
   Family family = Family::ipv4;
   std::array<std::uint8_t, 16> bytes{};
@@ -24,7 +25,8 @@ struct Address {
   int size() const { return family == Family::ipv4 ? 4 : 16; }
 };
 
-// Dotted quads (RFC 6943 section 3.1.1, strict form) and RFC 4291 section 2.2 text, without zone. Nothing else.
+// Dotted quads (RFC 6943 section 3.1.1, strict form) and RFC 4291 section 2.2 text, without zone. Nothing
+// else.
 std::optional<Address> parse_address(std::string_view text);
 
 // RFC 5952 for IPv6.

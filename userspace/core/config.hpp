@@ -29,14 +29,14 @@ struct StatusRange {
 // How a backend is probed. Two checks that compare equal probe alike, whatever their names.
 struct Check {
   CheckType type = CheckType::tcp;
-  std::optional<std::uint16_t> port;          // absent: the backend's
-  std::chrono::milliseconds interval{1000};   // 10 ms .. 1 h
-  std::chrono::milliseconds timeout{500};     // 1 ms .. interval
-  int fall = 3;                               // consecutive failures that take an entry down, 1..100
-  int rise = 2;                               // consecutive passes that bring it back, 1..100
-  std::string path = "/";                     // http only: origin form, RFC 9112 section 3.2.1
-  std::string host;                           // http only: the Host field; empty: the backend's address
-  std::vector<StatusRange> expect_status{{}}; // http only: status codes that pass
+  std::optional<std::uint16_t> port;           // absent: the backend's
+  std::chrono::milliseconds interval{1000};    // 10 ms .. 1 h
+  std::chrono::milliseconds timeout{500};      // 1 ms .. interval
+  int fall = 3;                                // consecutive failures that take an entry down, 1..100
+  int rise = 2;                                // consecutive passes that bring it back, 1..100
+  std::string path = "/";                      // http only: origin form, RFC 9112 section 3.2.1
+  std::string host;                            // http only: the Host field; empty: the backend's address
+  std::vector<StatusRange> expect_status{{}};  // http only: status codes that pass
 
   friend auto operator<=>(const Check&, const Check&) = default;
 };

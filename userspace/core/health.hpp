@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What probes say of a backend entry. A verdict is pass, fail or inconclusive; rise and fall consecutive ones of a
-// kind change the health; the first conclusive probe of an unknown entry decides alone.
+// What probes say of a backend entry. A verdict is pass, fail or inconclusive; rise and fall consecutive ones
+// of a kind change the health; the first conclusive probe of an unknown entry decides alone.
 #pragma once
 
 #include <cstdint>

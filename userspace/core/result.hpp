@@ -31,10 +31,10 @@ inline Failure fail(std::string message) {
 }  // namespace phalanx
 
 // Stops the program, also in release builds: for what only a bug can make false.
-#define PHX_CHECK(condition)                                                                           \
-  do {                                                                                                 \
-    if (!(condition)) {                                                                                \
-      std::fprintf(stderr, "%s:%d: internal check failed: %s\n", __FILE__, __LINE__, #condition);      \
-      std::abort();                                                                                    \
-    }                                                                                                  \
+#define PHX_CHECK(condition)                                                                      \
+  do {                                                                                            \
+    if (!(condition)) {                                                                           \
+      std::fprintf(stderr, "%s:%d: internal check failed: %s\n", __FILE__, __LINE__, #condition); \
+      std::abort();                                                                               \
+    }                                                                                             \
   } while (false)

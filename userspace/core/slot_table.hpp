@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The slot table of one service: who is primary and who is backup of every slot, and what a change of one backend
-// changes. A pure function of (members, seed, slots, standing): no history, no clock, no I/O.
+// The slot table of one service: who is primary and who is backup of every slot, and what a change of one
+// backend changes. A pure function of (members, seed, slots, standing): no history, no clock, no I/O.
 //
-// Base: capped rendezvous hashing (Highest Random Weight, Thaler and Ravishankar 1998, with capacities settled by
-// deferred acceptance, Gale and Shapley 1962). Identity of a member is its endpoint, never its name or its place
-// in the list, so two nodes given the same backends in other orders build the same table.
+// Base: capped rendezvous hashing (Highest Random Weight, Thaler and Ravishankar 1998, with capacities
+// settled by deferred acceptance, Gale and Shapley 1962). Identity of a member is its endpoint, never its
+// name or its place in the list, so two nodes given the same backends in other orders build the same table.
 #pragma once
 
 #include <cstdint>
@@ -60,13 +60,14 @@ struct SlotChange {
 };
 
 // Rules (design: "The slot table"):
-//   base        every slot proposes to the members of the lowest tier that has weight, in falling order of score;
-//               a member keeps its best ceil(1.02 * slots * weight / total) and refuses the others. If the whole
-//               service has weight 0, all weights count as 1.
+//   base        every slot proposes to the members of the lowest tier that has weight, in falling order of
+//   score;
+//               a member keeps its best ceil(1.02 * slots * weight / total) and refuses the others. If the
+//               whole service has weight 0, all weights count as 1.
 //   succession  base, then the other members by (tier, score); weight 0 last within a tier.
 //   primary     the first of the succession that is up and admitted, i.e. thinning(slot, member) < admission.
-//               When none is admitted: the first that is up with admission 0 is NOT taken; primary is then kept
-//               as base (down), so that a packet finds both down and meets the no_backend rule.
+//               When none is admitted: the first that is up with admission 0 is NOT taken; primary is then
+//               kept as base (down), so that a packet finds both down and meets the no_backend rule.
 //   backup      the next one of the succession after primary that is up, an admitted one if there is one;
 //               kNoMember when none is.
 //   previous    base where primary is not base, else the runner-up by score; kNoMember with one member.
@@ -81,9 +82,9 @@ class SlotTable {
   ~SlotTable();
 
   const SlotTableSpec& spec() const;
-  std::span<const SlotOwners> owners() const;          // spec().slots of them
-  std::span<const MemberIndex> base() const;           // likewise
-  std::span<const Standing> standing() const;          // one for each member
+  std::span<const SlotOwners> owners() const;  // spec().slots of them
+  std::span<const MemberIndex> base() const;   // likewise
+  std::span<const Standing> standing() const;  // one for each member
 
   // Changes one member's standing and returns the slots whose owners changed, in rising order of slot.
   // Computes only the slots concerned.
@@ -99,8 +100,8 @@ class SlotTable {
   std::unique_ptr<State> state_;
 };
 
-// Hash by which tables of two nodes are compared: over (primary, backup) of every slot by endpoint, not by name,
-// index or order. 16 hexadecimal digits when printed.
+// Hash by which tables of two nodes are compared: over (primary, backup) of every slot by endpoint, not by
+// name, index or order. 16 hexadecimal digits when printed.
 std::uint64_t digest(std::span<const SlotOwners> owners, std::span<const Endpoint> endpoints);
 
 }  // namespace phalanx::core
