@@ -253,7 +253,7 @@ PHX_ASSERT(sizeof(struct phx_traffic) == 16, "traffic size");
  * Map `state`: array of 4096-byte pages, memory-mapped. W: control. R: control at adoption, CLI, API.
  * Page 0 begins with struct phx_state_header; behind it lie two copies of `copy_pages` pages each. A new
  * document is written to the copy that is not live, then `live` is stored: the commit point of every change of
- * configuration. The document is the applied state as JSON (userspace/adapters/bpf/state_document.hpp): the
+ * configuration. The document is the applied state as JSON (userspace/adapters/state/state_document.hpp): the
  * configuration, which entry and region belong to whom, the operator's overrides.
  */
 #define PHX_STATE_PAGE 4096u

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+#pragma once
+
+#include <phalanx.h>
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core/applied_state.hpp"
+#include "core/result.hpp"
+
+namespace phalanx::ports {
+
+// What the packet path and the control plane share, read only. Values are copies, in the units and byte
+// orders of phalanx.h. Indices beyond the maps' ends are programmer errors.
+class DataPlaneView {
+ public:
+  virtual ~DataPlaneView() = default;
+
+  virtual phx_slot slot(std::uint32_t row) const = 0;
+  virtual phx_service service(std::uint32_t index) const = 0;
+  virtual phx_backend backend(std::uint16_t entry) const = 0;
+  virtual phx_backend_status backend_status(std::uint16_t entry) const = 0;
+  virtual Result<std::vector<std::pair<phx_vip_key, phx_vip>>> vips() const = 0;
+  // Sums over all CPUs.
+  virtual phx_traffic service_traffic(std::uint32_t index) const = 0;
+  virtual phx_traffic backend_traffic(std::uint16_t entry) const = 0;
+  virtual std::vector<std::uint64_t> counters() const = 0;  // by enum phx_counter
+};
+
+// The stores that change what the packet path sees. Each takes effect for the next packet; the order of calls
+// is the order of stores. Not thread-safe; at most one writer has a pin directory (a lock sees to it).
+class DataPlane : public DataPlaneView {
+ public:
+  // One aligned 8-byte store each.
+  virtual void store_slot(std::uint32_t row, phx_slot slot) = 0;
+  virtual void store_backend_state(std::uint16_t entry, std::uint64_t state) = 0;
+  virtual void store_region(std::uint32_t service, std::uint64_t region) = 0;
+
+  // Plain writes: only to rows that no packet can name yet, or to the row of next_hop[] that is not live.
+  virtual void write_service(std::uint32_t index, const phx_service& service) = 0;
+  virtual void write_backend(std::uint16_t entry, const phx_backend& backend) = 0;
+  virtual void write_next_hop(std::uint16_t entry, int row, const phx_next_hop& hop) = 0;
+  virtual void write_backend_status(std::uint16_t entry, const phx_backend_status& status) = 0;
+
+  virtual Result<void> put_vip(const phx_vip_key& key, const phx_vip& vip) = 0;
+  virtual Result<void> remove_vip(const phx_vip_key& key) = 0;
+
+  // Makes `state` the one that the next start adopts: the commit point of a change of configuration.
+  // Fails, naming the key of node.limits, when it does not fit.
+  virtual Result<void> commit(const core::AppliedState& state) = 0;
+};
+
+}  // namespace phalanx::ports
