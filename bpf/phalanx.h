@@ -265,8 +265,10 @@ struct phx_state_header {
 	__u32 copy_pages;     /* pages a copy */
 	__u64 live;           /* generation << 1 | which copy is live: stored at once */
 	__u64 length[2];      /* bytes of each copy's document */
+	__u32 writer_pid;     /* of the process that holds, or held last, the lock on the pin directory */
+	__u32 reserved;       /* 0 */
 };
-PHX_ASSERT(sizeof(struct phx_state_header) == 40, "state header size");
+PHX_ASSERT(sizeof(struct phx_state_header) == 48, "state header size");
 PHX_ASSERT(PHX_OFFSET(struct phx_state_header, live) == 16, "live is stored at once");
 
 /* --------------------------------------------------------------------------------------- the agent's maps */
