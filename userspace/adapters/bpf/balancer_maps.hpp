@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0
+// The balancer's program and maps, pinned in a directory: made, adopted by a later process, or looked at.
+//
+// Arrays are memory-mapped: a store is a store, not a system call. Per-CPU counters and the hash of VIPs are
+// read and written by system call.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "adapters/bpf/descriptor.hpp"
+#include "adapters/bpf/mapped_array.hpp"
+#include "adapters/bpf/pin_directory.hpp"
+#include "core/applied_state.hpp"
+#include "core/config.hpp"
+#include "core/result.hpp"
+#include "ports/data_plane.hpp"
+
+namespace phalanx::adapters {
+
+// Pages of each of the two copies of the state document. The document takes about 400 bytes a service and 130
+// a backend with names of ordinary length: 64 KiB + 1 KiB a service + 512 bytes an entry hold 1,000 services
+// of four backends each, one service of 4,096, and leave as much again. With default limits: 3.1 MiB a copy.
+std::uint32_t state_copy_pages(const core::Limits& limits);
+
+class BalancerMaps final : public ports::DataPlane {
+ public:
+  // What lies in a directory. Another layout's pins count as complete: open() says so and touches nothing.
+  enum class Pinned {
+    nothing,
+    half_made,  // a start was cut short before its first commit(): no use to anybody
+    complete
+  };
+  static Result<Pinned> inspect(const PinDirectory& directory);
+
+  // Loads the program with maps of the sizes that `limits` say and pins all of it. The directory must be
+  // locked by the caller and hold nothing adoptable; what a half-made start left is removed first, its links
+  // included. Until the first commit() the directory counts as half made. Nothing stays pinned on failure.
+  // Fails with a sentence when
+  //   - a privilege is missing,
+  //   - the verifier refuses (the end of its log follows),
+  //   - memory does not suffice for node.limits.
+  static Result<BalancerMaps> create(const PinDirectory& directory, const core::Limits& limits);
+
+  // Adopts what is pinned, to write to it; the directory must be locked by the caller. Fails, touching
+  // nothing, when there is nothing or something half made, when it has another layout version, or when its
+  // maps are not those that its state document describes.
+  static Result<BalancerMaps> open(const PinDirectory& directory);
+
+  // Opens what is pinned to look at it, beside a writer or without one. Fails like open(). Changing anything
+  // through it is a programmer error.
+  static Result<BalancerMaps> view(const PinDirectory& directory);
+
+  // Replaces the pinned program with this binary's, on the maps that there are, and returns nothing else:
+  // links are swung to program() by XdpLink::adopt_or_attach(). For a start that adopts. Fails like create(),
+  // and the former program stays.
+  Result<void> reload_program(const PinDirectory& directory);
+
+  // Descriptor of the program, for XdpLink; owned by this object. -1 in a view.
+  int program() const { return program_.get(); }
+
+  // The state that was committed last. Fails with a sentence when none was or it can't be read. Safe beside a
+  // writer in another process.
+  Result<core::AppliedState> load_state() const;
+
+  // Process that holds, or held last, the lock on the directory.
+  std::uint32_t writer_pid() const;
+
+  phx_slot slot(std::uint32_t row) const override;
+  phx_service service(std::uint32_t index) const override;
+  phx_backend backend(std::uint16_t entry) const override;
+  phx_backend_status backend_status(std::uint16_t entry) const override;
+  Result<std::vector<std::pair<phx_vip_key, phx_vip>>> vips() const override;
+  phx_traffic service_traffic(std::uint32_t index) const override;
+  phx_traffic backend_traffic(std::uint16_t entry) const override;
+  std::vector<std::uint64_t> counters() const override;
+
+  void store_slot(std::uint32_t row, phx_slot slot) override;
+  void store_backend_state(std::uint16_t entry, std::uint64_t state) override;
+  void store_region(std::uint32_t service, std::uint64_t region) override;
+
+  void write_service(std::uint32_t index, const phx_service& service) override;
+  void write_backend(std::uint16_t entry, const phx_backend& backend) override;
+  void write_next_hop(std::uint16_t entry, int row, const phx_next_hop& hop) override;
+  void write_backend_status(std::uint16_t entry, const phx_backend_status& status) override;
+
+  Result<void> put_vip(const phx_vip_key& key, const phx_vip& vip) override;
+  Result<void> remove_vip(const phx_vip_key& key) override;
+
+  Result<void> commit(const core::AppliedState& state) override;
+
+ private:
+  enum class Access { read_only, read_write };
+
+  BalancerMaps() = default;
+
+  static Result<BalancerMaps> open_pins(const PinDirectory& directory, Access access);
+  Result<void> map_arrays(Access access);
+  Result<void> check_layout(const PinDirectory& directory) const;
+  Result<void> check_sizes(const PinDirectory& directory) const;
+  Result<std::string> read_document() const;
+  phx_state_header* header() const;
+  std::byte* copy(std::uint64_t which) const;
+
+  Descriptor program_;
+  Descriptor vips_fd_, services_fd_, slots_fd_, backends_fd_, backend_status_fd_, service_traffic_fd_,
+      backend_traffic_fd_, counters_fd_, state_fd_;
+  MappedArray<phx_service> services_;
+  MappedArray<phx_slot> slots_;
+  MappedArray<phx_backend> backends_;
+  MappedArray<phx_backend_status> backend_status_;
+  MappedArray<StatePage> state_;
+  std::string where_;  // the directory, for sentences
+};
+
+}  // namespace phalanx::adapters
