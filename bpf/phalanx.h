@@ -35,6 +35,7 @@
 #define PHX_DEFAULT_BACKENDS 4096u
 #define PHX_DEFAULT_SLOTS 1048576u
 #define PHX_DEFAULT_FLOWS 65536u
+#define PHX_DEFAULT_STATE_PAGES 513u /* of map `state`: the header's page and two copies of 1 MiB */
 
 /* services[].slots: a power of two within these bounds. */
 #define PHX_MIN_SLOTS 4096u
@@ -95,7 +96,7 @@ enum phx_health {
 	X(NO_BACKEND_DROPPED, no_backend_dropped,                                                         \
 	  "packets dropped because the slot's primary and backup are both down")                          \
 	X(NO_TABLE_DROPPED, no_table_dropped,                                                             \
-	  "packets dropped because a service, slot or entry that the table names is missing")             \
+	  "packets dropped because the row of their service or slot is missing")                          \
 	X(NO_HEADROOM_DROPPED, no_headroom_dropped,                                                       \
 	  "packets dropped because the driver left no room for the outer header")                         \
 	X(ECHO_ANSWERED, echo_answered, "ICMP and ICMPv6 echo requests to a VIP answered")                \

@@ -8,7 +8,7 @@ find_program(PHX_BPFTOOL NAMES bpftool PATHS /usr/sbin /sbin REQUIRED)
 # -mcpu=v3 is the newest that Linux 6.1 takes. __x86_64__ lets glibc's and the kernel's headers find their
 # word size under -target bpf.
 set(PHX_BPF_FLAGS -target bpf -mcpu=v3 -O2 -g -std=gnu11 -D__x86_64__ -Wall -Wextra -Wshadow -Werror
-  -Wno-unused-parameter -I${CMAKE_SOURCE_DIR}/bpf)
+  -Wno-unused-parameter -I${CMAKE_SOURCE_DIR}/bpf -idirafter /usr/include/${CMAKE_LIBRARY_ARCHITECTURE})
 
 function(phx_bpf_skeleton name source)
   get_filename_component(source ${source} ABSOLUTE)

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Headers as they lie on the wire, and the integers to read them with. Own definitions, because the kernel's
+ * <linux/in.h> and libc's <netinet/in.h> exclude each other and these compile for BPF and for user space
+ * alike.
+ *
+ * Every multi-byte field is in network byte order.
+ */
+#ifndef PHALANX_LIB_WIRE_H
+#define PHALANX_LIB_WIRE_H
+
+#include "phalanx.h"
+
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the slot hash and the flow's layout are defined for little-endian hosts only"
+#endif
+
+#define PHX_INLINE static inline __attribute__((always_inline))
+
+/*
+ * Integers at any address. BPF reads them at once (the machines we run on take unaligned accesses, and the
+ * verifier knows it); natively the type says that it may be unaligned, or the sanitizers would object.
+ */
+#ifdef __bpf__
+#define PHX_WIRE __attribute__((may_alias))
+#else
+#define PHX_WIRE __attribute__((may_alias, aligned(1)))
+#endif
+typedef __u16 PHX_WIRE phx_wire16;
+typedef __u32 PHX_WIRE phx_wire32;
+typedef __u64 PHX_WIRE phx_wire64;
+
+#define PHX_SWAP16(x) ((__u16)__builtin_bswap16((__u16)(x)))
+#define PHX_SWAP32(x) ((__u32)__builtin_bswap32((__u32)(x)))
+
+#define PHX_ETHERTYPE_IPV4 0x0800u
+#define PHX_ETHERTYPE_IPV6 0x86ddu
+#define PHX_ETHERTYPE_VLAN 0x8100u /* 802.1Q */
+#define PHX_ETHERTYPE_QINQ 0x88a8u /* 802.1ad */
+
+/* Assigned Internet protocol numbers; the IPv6 extension headers by RFC 7045. */
+#define PHX_PROTOCOL_HOP_BY_HOP     0u
+#define PHX_PROTOCOL_ICMP           1u
+#define PHX_PROTOCOL_IPV4           4u
+#define PHX_PROTOCOL_TCP            6u
+#define PHX_PROTOCOL_UDP            17u
+#define PHX_PROTOCOL_IPV6           41u
+#define PHX_PROTOCOL_ROUTING        43u
+#define PHX_PROTOCOL_FRAGMENT       44u
+#define PHX_PROTOCOL_AUTHENTICATION 51u
+#define PHX_PROTOCOL_ICMPV6         58u
+#define PHX_PROTOCOL_DESTINATION    60u
+#define PHX_PROTOCOL_MOBILITY       135u
+#define PHX_PROTOCOL_HIP            139u
+#define PHX_PROTOCOL_SHIM6          140u
+
+struct phx_ethernet {
+	__u8 destination[6];
+	__u8 source[6];
+	phx_wire16 type;
+};
+PHX_ASSERT(sizeof(struct phx_ethernet) == 14, "Ethernet header");
+
+struct phx_vlan_tag {
+	phx_wire16 control;
+	phx_wire16 type; /* of what follows */
+};
+PHX_ASSERT(sizeof(struct phx_vlan_tag) == 4, "VLAN tag");
+
+struct phx_ipv4 {
+	__u8 version_ihl;
+	__u8 traffic_class;
+	phx_wire16 length;
+	phx_wire16 id;
+	phx_wire16 fragment; /* flags and offset */
+	__u8 ttl;
+	__u8 protocol;
+	phx_wire16 checksum;
+	phx_wire32 source;
+	phx_wire32 destination;
+};
+PHX_ASSERT(sizeof(struct phx_ipv4) == 20, "IPv4 header");
+#define PHX_IPV4_PLAIN         0x45u   /* version 4, no options */
+#define PHX_IPV4_DONT_FRAGMENT 0x4000u /* in fragment */
+#define PHX_IPV4_FRAGMENT_MASK 0x3fffu /* in fragment: more fragments, or an offset */
+
+struct phx_ipv6 {
+	phx_wire32 version_class_label;
+	phx_wire16 payload_length;
+	__u8 next_header;
+	__u8 hop_limit;
+	phx_wire64 source[2];
+	phx_wire64 destination[2];
+};
+PHX_ASSERT(sizeof(struct phx_ipv6) == 40, "IPv6 header");
+PHX_ASSERT(PHX_OFFSET(struct phx_ipv6, destination) == 24, "IPv6 destination");
+
+/* ICMP and ICMPv6 echo (RFC 792, RFC 4443 section 4.1). */
+struct phx_icmp {
+	__u8 type;
+	__u8 code;
+	phx_wire16 checksum;
+	phx_wire32 id_sequence;
+};
+PHX_ASSERT(sizeof(struct phx_icmp) == 8, "ICMP header");
+#define PHX_ICMP_ECHO_REQUEST   8u
+#define PHX_ICMP_ECHO_REPLY     0u
+#define PHX_ICMPV6_ECHO_REQUEST 128u
+#define PHX_ICMPV6_ECHO_REPLY   129u
+
+#define PHX_TCP_HEADER 20u /* bytes, without options */
+#define PHX_UDP_HEADER 8u
+
+PHX_INLINE __u64 phx_load64(const void *from)
+{
+	return *(const phx_wire64 *)from;
+}
+
+PHX_INLINE void phx_store64(void *to, __u64 value)
+{
+	*(phx_wire64 *)to = value;
+}
+
+PHX_INLINE __u32 phx_load32(const void *from)
+{
+	return *(const phx_wire32 *)from;
+}
+
+PHX_INLINE void phx_store32(void *to, __u32 value)
+{
+	*(phx_wire32 *)to = value;
+}
+
+#endif /* PHALANX_LIB_WIRE_H */
