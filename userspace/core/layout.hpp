@@ -55,6 +55,11 @@ struct ServiceRows {
   friend bool operator==(const ServiceRows&, const ServiceRows&) = default;
 };
 
+// By service name. A table whose seed changed needs a row of its own too, since the path must never combine
+// the one with the other's region.
+enum class Fresh : std::uint8_t { region, region_and_row };
+using FreshRows = std::map<std::string, Fresh>;
+
 class Layout {
  public:
   explicit Layout(Limits limits) : limits_(limits) {}
@@ -62,11 +67,10 @@ class Layout {
   Layout(Limits limits, std::map<EntryIdentity, EntryIndex> entries,
          std::map<std::string, ServiceRows> services);
 
-  // The layout for `next`. Entries and services that stay keep their rows; each service named in
-  // `fresh_tables` or not known yet gets a new region. Fails, naming the key of node.limits, when rows don't
-  // suffice.
-  Result<Layout> successor(const Config& next, const std::vector<std::string>& fresh_tables,
-                           SteadyTime now) const;
+  // The layout for `next`. Entries and services that stay keep their rows; each service named in `fresh`, or
+  // not known yet, gets a new region, and a new row of `services` too where `fresh` says so. Fails, naming
+  // the key of node.limits, when rows don't suffice. `now` tells which rows still rest.
+  Result<Layout> successor(const Config& next, const FreshRows& fresh, SteadyTime now) const;
 
   const Limits& limits() const { return limits_; }
   const std::map<EntryIdentity, EntryIndex>& entries() const { return entries_; }
@@ -79,10 +83,9 @@ class Layout {
     SteadyTime until;
   };
 
-  bool region_is_free(Region region, SteadyTime now) const;
-  std::optional<Region> find_region(std::uint32_t slots, SteadyTime now) const;
-  std::optional<EntryIndex> find_entry(SteadyTime now) const;
-  std::optional<ServiceIndex> find_service(SteadyTime now) const;
+  Result<void> place_entries(const Config& next, Layout& result, SteadyTime now) const;
+  Result<void> place_services(const Config& next, const FreshRows& fresh, Layout& result,
+                              SteadyTime now) const;
 
   Limits limits_;
   std::map<EntryIdentity, EntryIndex> entries_;

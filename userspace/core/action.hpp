@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the engine asks the world to do, in this order.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "core/config.hpp"
+#include "core/event.hpp"
+#include "core/layout.hpp"
+#include "core/next_hop.hpp"
+
+namespace phalanx::core {
+
+// How a backend of a service is seen by operators.
+enum class BackendState : std::uint8_t { unknown, up, down, disabled };
+
+const char* to_string(BackendState state);
+
+// The one aligned store by which an entry goes down or up, or swings to the other row of its next hops.
+struct StoreEntryState {
+  EntryIndex entry = kNoEntry;
+  bool up = false;
+  bool reachable = false;
+  int live_hop = 0;  // 0 or 1
+
+  friend bool operator==(const StoreEntryState&, const StoreEntryState&) = default;
+};
+
+// Fills the row that is not live; StoreEntryState swings to it.
+struct WriteNextHop {
+  EntryIndex entry = kNoEntry;
+  int row = 0;
+  NextHop hop;
+};
+
+struct WriteEntryStatus {
+  EntryIndex entry = kNoEntry;
+  Health health = Health::unknown;
+  WallTime since;
+  std::string reason;
+};
+
+struct SlotStore {
+  std::uint32_t row = 0;  // of the map `slots`
+  EntryIndex primary = kNoEntry;
+  EntryIndex backup = kNoEntry;
+  EntryIndex previous = kNoEntry;
+};
+
+struct PatchSlots {
+  std::string service;
+  std::vector<SlotStore> stores;
+};
+
+struct StartProbe {
+  std::uint64_t attempt = 0;
+  Endpoint target;  // the check's port applied
+  Check check;
+};
+
+// What changed, for operators: the fields of a line of `phalanx events`.
+struct Announce {
+  WallTime time;
+  std::string type;     // "backend", "override", "config", "daemon"
+  std::string service;  // empty where it concerns none
+  std::string backend;
+  std::string from;
+  std::string to;
+  std::string reason;
+};
+
+using Action =
+    std::variant<StoreEntryState, WriteNextHop, WriteEntryStatus, PatchSlots, StartProbe, Announce>;
+using Actions = std::vector<Action>;
+
+}  // namespace phalanx::core

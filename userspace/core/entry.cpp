@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "core/entry.hpp"
+
+namespace phalanx::core {
+
+const char* to_string(BackendState state) {
+  switch (state) {
+    case BackendState::unknown:
+      return "unknown";
+    case BackendState::up:
+      return "up";
+    case BackendState::down:
+      return "down";
+    case BackendState::disabled:
+      return "disabled";
+  }
+  return "unknown";
+}
+
+Health Entry::effective_health() const {
+  return may_hold_slots() ? health.health() : Health::down;
+}
+
+std::string Entry::effective_reason() const {
+  if (health.health() == Health::down) {
+    return health_reason;
+  }
+  return hop_state == HopState::missing ? hop_reason : health_reason;
+}
+
+Entry make_entry(EntryIdentity identity, WallTime now) {
+  Entry entry;
+  entry.identity = std::move(identity);
+  entry.since = now;
+  if (entry.is_probed()) {
+    entry.health_reason = "not probed yet";
+  } else {
+    entry.health = HealthState(Health::up);
+    entry.health_reason = "no check is configured";
+  }
+  entry.effective = entry.effective_health();
+  entry.reason = entry.effective_reason();
+  return entry;
+}
+
+Entry adopt_entry(EntryIdentity identity, const EntryFacts& facts) {
+  Entry entry = make_entry(std::move(identity), facts.since);
+  if (entry.is_probed()) {
+    entry.health = HealthState(facts.health);
+    entry.health_reason = facts.reason;
+  }
+  entry.hop = facts.hop;
+  entry.hop_state = facts.hop ? HopState::resolved : HopState::pending;
+  entry.live_hop = facts.live_hop;
+  entry.shown_up = facts.up;
+  entry.effective = entry.effective_health();
+  entry.reason = entry.effective_reason();
+  return entry;
+}
+
+}  // namespace phalanx::core

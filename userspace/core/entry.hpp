@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+// A backend entry as the engine knows it: one up bit, one probe, shared by every service that agrees on it.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/action.hpp"
+#include "core/config.hpp"
+#include "core/event.hpp"
+#include "core/health.hpp"
+#include "core/layout.hpp"
+#include "core/next_hop.hpp"
+#include "core/slot_table.hpp"
+
+namespace phalanx::core {
+
+enum class HopState : std::uint8_t {
+  pending,  // not resolved yet: the entry holds its slots, its backup serves them
+  resolved,
+  missing,  // the kernel says that there is none: the entry is down
+};
+
+// A service that uses the entry, and as which member of its table.
+struct EntryUser {
+  ServiceIndex service = 0;
+  MemberIndex member = kNoMember;
+};
+
+// What pinned state says of an entry that is adopted.
+struct EntryFacts {
+  Health health = Health::unknown;
+  bool up = false;
+  int live_hop = 0;
+  std::optional<NextHop> hop;
+  WallTime since;
+  std::string reason;
+};
+
+struct Entry {
+  EntryIdentity identity;
+  std::vector<EntryUser> users;
+
+  HealthState health;
+  std::string health_reason;
+
+  HopState hop_state = HopState::pending;
+  std::optional<NextHop> hop;
+  std::string hop_reason;
+  int live_hop = 0;
+
+  bool shown_up = false;  // the up bit as it was stored last
+  WallTime since;         // of the last change of effective health
+  Health effective = Health::unknown;
+  std::string reason;
+
+  // An entry without check is always up.
+  bool is_probed() const { return identity.check.has_value(); }
+  // Its slots are its own: neither its check nor its path has failed.
+  bool may_hold_slots() const { return health.health() != Health::down && hop_state != HopState::missing; }
+  // Packets can be sent to it.
+  bool may_be_up() const { return may_hold_slots() && hop_state == HopState::resolved; }
+
+  // Health as operators see it: a missing next hop is down.
+  Health effective_health() const;
+  std::string effective_reason() const;
+};
+
+Entry make_entry(EntryIdentity identity, WallTime now);
+Entry adopt_entry(EntryIdentity identity, const EntryFacts& facts);
+
+}  // namespace phalanx::core
