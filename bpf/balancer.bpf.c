@@ -207,14 +207,14 @@ static __always_inline int forward(struct xdp_md *ctx, const struct phx_packet *
 		if ((void *)(ip + 1) > end)
 			return 0;
 		ethernet->type = PHX_SWAP16(PHX_ETHERTYPE_IPV4);
-		phx_write_outer_ipv4(ip, packet, backend);
+		phx_write_outer_ipv4(ip, packet, backend, hop);
 	} else if (outer) {
 		struct phx_ipv6 *ip = (void *)(ethernet + 1);
 
 		if ((void *)(ip + 1) > end)
 			return 0;
 		ethernet->type = PHX_SWAP16(PHX_ETHERTYPE_IPV6);
-		phx_write_outer_ipv6(ip, packet, backend, hash);
+		phx_write_outer_ipv6(ip, packet, backend, hop, hash);
 	} else if ((void *)(ethernet + 1) > end) {
 		return 0;
 	}

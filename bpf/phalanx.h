@@ -198,16 +198,21 @@ struct phx_slot {
 };
 PHX_ASSERT(sizeof(struct phx_slot) == 8, "slot size: stored at once");
 
-/* Where a frame to a backend goes next. W: control, from the kernel's routes and neighbours. R: path. */
+/*
+ * How a packet gets to a backend: the next frame's addresses, and the outer source that the route prefers.
+ * W: control, from the kernel's routes and neighbours. R: path.
+ */
 struct phx_next_hop {
 	__u8 destination_mac[6];
 	__u8 source_mac[6];
-	__u32 interface; /* ifindex; the path redirects where it is not the one the packet came in by */
-	__u16 vlan;      /* 0: untagged */
-	__u16 reserved;  /* 0 */
+	__u32 interface;        /* ifindex; the path redirects where it is not the one the packet came in by */
+	__u16 vlan;             /* 0: untagged */
+	__u16 reserved;         /* 0 */
+	__u8 tunnel_source[16]; /* outer source of ipip, of the backend's family */
 };
-PHX_ASSERT(sizeof(struct phx_next_hop) == 20, "next hop size");
+PHX_ASSERT(sizeof(struct phx_next_hop) == 36, "next hop size");
 PHX_ASSERT(PHX_OFFSET(struct phx_next_hop, interface) == 12, "next hop interface");
+PHX_ASSERT(PHX_OFFSET(struct phx_next_hop, tunnel_source) == 20, "next hop tunnel source");
 
 /*
  * Map `backends`: array of backend entries, memory-mapped, node.limits.backends rows. W: control. R: path.
@@ -217,18 +222,16 @@ PHX_ASSERT(PHX_OFFSET(struct phx_next_hop, interface) == 12, "next hop interface
 struct phx_backend {
 	__u64 state;                     /* PHX_STATE_* */
 	__u8 address[16];                /* the backend's: outer destination of ipip */
-	struct phx_next_hop next_hop[2]; /* the live one is named by PHX_STATE_NEXT_HOP */
-	__u8 tunnel_source[16];          /* outer source, of the backend's family */
 	__u16 port;                      /* be; the backend's */
-	__u8 family;                     /* of address and tunnel_source, enum phx_family; NONE: the row is free */
+	__u8 family;                     /* of the addresses, enum phx_family; NONE: the row is free */
 	__u8 forward;                    /* enum phx_forward */
-	__u8 reserved[44];               /* 0 */
+	struct phx_next_hop next_hop[2]; /* the live one is named by PHX_STATE_NEXT_HOP */
+	__u8 reserved[28];               /* 0 */
 };
 PHX_ASSERT(sizeof(struct phx_backend) == 128, "backend size");
 PHX_ASSERT(PHX_OFFSET(struct phx_backend, state) == 0, "state is stored at once");
-PHX_ASSERT(PHX_OFFSET(struct phx_backend, next_hop) == 24, "backend next hop");
-PHX_ASSERT(PHX_OFFSET(struct phx_backend, tunnel_source) == 64, "hot fields lie in the first cache line");
-PHX_ASSERT(PHX_OFFSET(struct phx_backend, family) == 82, "backend family");
+PHX_ASSERT(PHX_OFFSET(struct phx_backend, family) == 26, "backend family");
+PHX_ASSERT(PHX_OFFSET(struct phx_backend, next_hop) == 28, "all up to the first next hop is one cache line");
 
 /* Map `backend_status`: array, memory-mapped, as long as `backends`. W: control. R: CLI, API; never the path. */
 struct phx_backend_status {

@@ -29,14 +29,14 @@ PHX_ASSERT(PHX_OFFSET(struct phx_next_hop, source_mac) == PHX_OFFSET(struct phx_
  * header's: what an Ethernet driver padded a short frame with is no payload.
  */
 PHX_INLINE void phx_write_outer_ipv4(struct phx_ipv4 *outer, const struct phx_packet *inner,
-				     const struct phx_backend *backend)
+				     const struct phx_backend *backend, const struct phx_next_hop *hop)
 {
 	__u32 length = inner->length + (__u32)sizeof(*outer);
 	__u32 words[5] = {
 		PHX_SWAP32(PHX_IPV4_PLAIN << 24 | (__u32)inner->traffic_class << 16 | length),
 		PHX_SWAP32(PHX_IPV4_DONT_FRAGMENT),
 		PHX_SWAP32(PHX_OUTER_TTL << 24 | (__u32)phx_inner_protocol(inner) << 16),
-		phx_load32(backend->tunnel_source),
+		phx_load32(hop->tunnel_source),
 		phx_load32(backend->address),
 	};
 	__u64 sum = (__u64)words[0] + words[1] + words[2] + words[3] + words[4];
@@ -53,7 +53,8 @@ PHX_INLINE void phx_write_outer_ipv4(struct phx_ipv4 *outer, const struct phx_pa
  * routers and the backend's card spread flows of one tunnel (RFC 6438).
  */
 PHX_INLINE void phx_write_outer_ipv6(struct phx_ipv6 *outer, const struct phx_packet *inner,
-				     const struct phx_backend *backend, __u64 hash)
+				     const struct phx_backend *backend, const struct phx_next_hop *hop,
+				     __u64 hash)
 {
 	__u32 label = (__u32)(hash >> 44);
 
@@ -61,8 +62,8 @@ PHX_INLINE void phx_write_outer_ipv6(struct phx_ipv6 *outer, const struct phx_pa
 	outer->payload_length = PHX_SWAP16(inner->length);
 	outer->next_header = phx_inner_protocol(inner);
 	outer->hop_limit = PHX_OUTER_TTL;
-	outer->source[0] = phx_load64(backend->tunnel_source);
-	outer->source[1] = phx_load64(backend->tunnel_source + 8);
+	outer->source[0] = phx_load64(hop->tunnel_source);
+	outer->source[1] = phx_load64(hop->tunnel_source + 8);
 	outer->destination[0] = phx_load64(backend->address);
 	outer->destination[1] = phx_load64(backend->address + 8);
 }
