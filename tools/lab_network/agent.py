@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: Apache-2.0
+"""phalanx-agent on a backend of the lab."""
+
+import json
+from pathlib import Path
+
+from lab_network.binaries import binary
+
+
+class Agent:
+    def __init__(self, host, namespace, run_dir):
+        """host: topology.Host of the backend. run_dir: the lab's, with bpffs mounted at run_dir/bpf."""
+        self._namespace = namespace
+        self._config_path = Path(run_dir) / f"{host.name}.json"
+        self.pin_dir = Path(run_dir) / "bpf" / host.name
+
+    def write_config(self, config):
+        self._config_path.write_text(json.dumps(config, indent=2) + "\n")
+
+    def up(self):
+        self._namespace.run(binary("phalanx-agent"), "up", "--config", self._config_path, "--pin-dir", self.pin_dir)
+
+    def down(self):
+        """Nothing to do if it is not there."""
+        if self.pin_dir.exists():
+            self._namespace.run(binary("phalanx-agent"), "down", "--pin-dir", self.pin_dir)

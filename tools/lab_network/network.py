@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Makes and removes the namespaces, links, addresses and routes of a lab; cuts links and mends them."""
+
+from lab_network import topology
+from lab_network.command_run import run
+from lab_network.errors import LabError
+from lab_network.namespace import Namespace
+
+# Before any link exists, so that all inherit them.
+_EVERYWHERE = {
+    "net.ipv4.conf.all.rp_filter": 0, "net.ipv4.conf.default.rp_filter": 0,
+    "net.ipv4.conf.all.send_redirects": 0, "net.ipv4.conf.default.send_redirects": 0,
+    "net.ipv6.conf.all.accept_dad": 0, "net.ipv6.conf.default.accept_dad": 0,
+    "net.ipv6.conf.default.dad_transmits": 0,
+    "net.ipv6.conf.all.accept_ra": 0, "net.ipv6.conf.default.accept_ra": 0,
+    "net.ipv6.conf.default.router_solicitations": 0,
+}
+_ROUTER = {
+    "net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1,
+    # By 5-tuple, so that both nodes get connections of one client.
+    "net.ipv4.fib_multipath_hash_policy": 1, "net.ipv6.fib_multipath_hash_policy": 1,
+}
+_BACKEND = {
+    # A VIP on lo must not be announced on the rack: the nodes own it there.
+    "net.ipv4.conf.all.arp_ignore": 1, "net.ipv4.conf.all.arp_announce": 2,
+    # Crafted SYNs leave half-open connections; they must not outlive the test that sent them.
+    "net.ipv4.tcp_synack_retries": 1, "net.core.somaxconn": 4096, "net.ipv4.tcp_max_syn_backlog": 4096,
+}
+
+
+class FabricNetwork:
+    def __init__(self, prefix, pass_object):
+        """prefix: of every namespace's name. pass_object: path of the compiled lab_pass program."""
+        self.namespaces = {part: Namespace(prefix + part) for part in topology.PARTS}
+        self._pass_object = pass_object
+
+    def build(self, backend_vips):
+        """backend_vips: backend name -> addresses that it serves (on lo)."""
+        run(["ip", "-batch", "-"], stdin="".join(f"netns add {n.name}\n" for n in self.namespaces.values()))
+        for part, namespace in self.namespaces.items():
+            namespace.sysctl(_EVERYWHERE | self._sysctl_of(part))
+        self._add_links()
+        self._configure_router()
+        for host in topology.HOSTS:
+            self._configure_host(host, backend_vips.get(host.name, ()))
+        self._disable_offloads()
+        self._attach_pass()
+
+    def remove(self):
+        for namespace in self.namespaces.values():
+            if namespace.exists():
+                run(["ip", "netns", "delete", namespace.name], check=False)
+
+    def cut_link(self, backend):
+        """The cable is pulled: the host sees its carrier go."""
+        self._router([f"link set dev {self._port(backend)} down"])
+
+    def cut_silently(self, backend):
+        """The switch drops everything in both directions; the host notices nothing."""
+        self._port_state(backend, "disabled")
+
+    def mend(self, backend):
+        self._router([f"link set dev {self._port(backend)} up"])
+        self._port_state(backend, "forwarding")
+
+    @staticmethod
+    def _sysctl_of(part):
+        if part == topology.ROUTER:
+            return _ROUTER
+        return _BACKEND if topology.host(part).kind == "backend" else {}
+
+    @staticmethod
+    def _port(backend):
+        return topology.host(backend).main.port
+
+    def _router(self, lines):
+        self.namespaces[topology.ROUTER].ip(lines)
+
+    def _port_state(self, backend, state):
+        router = self.namespaces[topology.ROUTER].name
+        run(["bridge", "-n", router, "link", "set", "dev", self._port(backend),
+             "state", str({"disabled": 0, "forwarding": 3}[state])])
+
+    def _add_links(self):
+        router = self.namespaces[topology.ROUTER].name
+        lines = []
+        for host in topology.HOSTS:
+            for interface in host.interfaces:
+                # One queue: native XDP on veth wants no more queues at the peer than here.
+                shape = f"mtu {interface.network.mtu} numrxqueues 1 numtxqueues 1"
+                lines.append(f"link add name {interface.name} netns {self.namespaces[host.name].name} {shape} "
+                             f"type veth peer name {interface.port} netns {router} {shape}")
+        run(["ip", "-batch", "-"], stdin="\n".join(lines) + "\n")
+
+    def _configure_router(self):
+        lines = ["link set dev lo up"]
+        for bridge in topology.BRIDGES:
+            lines += [f"link add name {bridge.name} mtu {bridge.mtu} type bridge forward_delay 0 stp_state 0 "
+                      "mcast_snooping 0",
+                      f"link set dev {bridge.name} mtu {bridge.mtu} up",
+                      f"address add {bridge.address4(1)}/24 dev {bridge.name}",
+                      f"address add {bridge.address6(1)}/64 dev {bridge.name} nodad"]
+        for host in topology.HOSTS:
+            for interface in host.interfaces:
+                if interface.network in topology.BRIDGES:
+                    lines.append(f"link set dev {interface.port} master {interface.network.name}")
+                lines.append(f"link set dev {interface.port} up")
+        client = topology.CLIENT.main
+        lines += [f"address add {client.network.address4(1)}/24 dev {client.port}",
+                  f"address add {client.network.address6(1)}/64 dev {client.port} nodad",
+                  f"route add {topology.STRANGERS4} via {client.address4}",
+                  f"route add {topology.STRANGERS6} via {client.address6}",
+                  f"route add {topology.VIPS4} "
+                  + " ".join(f"nexthop via {node.main.address4}" for node in topology.NODES),
+                  f"route add {topology.VIPS6} "
+                  + " ".join(f"nexthop via {node.main.address6}" for node in topology.NODES)]
+        self._router(lines)
+
+    def _configure_host(self, host, vips):
+        lines = ["link set dev lo up"]
+        for interface in host.interfaces:
+            lines += [f"link set dev {interface.name} up",
+                      f"address add {interface.address4}/24 dev {interface.name}",
+                      f"address add {interface.address6}/64 dev {interface.name} nodad"]
+        gateway = host.main.network
+        lines += [f"route add default via {gateway.address4(1)}", f"route add default via {gateway.address6(1)}"]
+        for vip in vips:
+            lines.append(f"address add {vip}/128 dev lo nodad" if ":" in vip else f"address add {vip}/32 dev lo")
+        self.namespaces[host.name].ip(lines)
+
+    def _disable_offloads(self):
+        """XDP sees what the sender's kernel wrote: an offloaded checksum would be a wrong one on the wire."""
+        for host in topology.HOSTS:
+            for interface in host.interfaces:
+                self.namespaces[host.name].run("ethtool", "-K", interface.name, "tx", "off")
+                self.namespaces[topology.ROUTER].run("ethtool", "-K", interface.port, "tx", "off")
+
+    def _attach_pass(self):
+        for node in topology.NODES:
+            for interface in node.interfaces:
+                try:
+                    self._router([f"link set dev {interface.port} xdpdrv object {self._pass_object} section xdp"])
+                except LabError as error:
+                    raise LabError(f"attach XDP to the router's port {interface.port}: {error}") from error

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Phalanx on a node of the lab: its daemon, its CLI, its configuration."""
+
+import json
+import time
+from pathlib import Path
+
+from lab_network.binaries import binary
+from lab_network.errors import LabError
+from lab_network.process import Process
+
+
+class Node:
+    def __init__(self, host, namespace, run_dir):
+        """host: topology.Host of the node. run_dir: the lab's, with bpffs mounted at run_dir/bpf."""
+        self.host = host
+        self._namespace = namespace
+        self._log = Path(run_dir) / "logs" / f"{host.name}-phalanxd.log"
+        self.config_path = Path(run_dir) / f"{host.name}.json"
+        self.pin_dir = Path(run_dir) / "bpf" / host.name
+        self.socket = Path(run_dir) / f"{host.name}.sock"
+        self.process = Process(f"{host.name}-phalanxd", Path(run_dir) / "processes")
+
+    def write_config(self, config):
+        self.config_path.write_text(json.dumps(config, indent=2) + "\n")
+
+    def read_config(self):
+        return json.loads(self.config_path.read_text())
+
+    def start(self):
+        """Starts the daemon and waits until it answers."""
+        argv = self._namespace.argv(binary("phalanxd"), "--config", self.config_path, *self._where())
+        self.process.start(argv, self._log)
+        self.wait_running()
+
+    def wait_running(self, within=10):
+        deadline = time.monotonic() + within
+        while not self.daemon_answers():
+            if self.process.pid() is None:
+                raise LabError(f"start phalanxd on {self.host.name}: it ended; its last words: {self._last_words()}")
+            if time.monotonic() > deadline:
+                raise LabError(f"start phalanxd on {self.host.name}: no answer within {within} s; see {self._log}")
+            time.sleep(0.02)
+
+    def daemon_answers(self):
+        done = self.cli("status", "--json", check=False)
+        return done.returncode == 0 and json.loads(done.stdout)["daemon"]["running"]
+
+    def cli_argv(self, *words):
+        return self._namespace.argv(binary("phalanx"), *words, *self._where())
+
+    def cli(self, *words, stdin=None, check=True):
+        """Runs `phalanx WORDS` on this node; returns subprocess.CompletedProcess."""
+        return self._namespace.run(binary("phalanx"), *words, *self._where(), stdin=stdin, check=check)
+
+    def query(self, *words):
+        """What `phalanx WORDS --json` says."""
+        return json.loads(self.cli(*words, "--json").stdout)
+
+    def digest(self, service):
+        return self.query("slots", service)["digest"]
+
+    def backend_states(self):
+        """{(service, backend name): state}"""
+        return {(b["service"], b["name"]): b["state"] for b in self.query("backends")}
+
+    def forget(self):
+        """Ends the daemon and takes the program off the interface. Nothing to do if nothing is there."""
+        self.process.end()
+        if self.pin_dir.exists():
+            self.cli("down")
+
+    def _where(self):
+        return ("--pin-dir", self.pin_dir, "--socket", self.socket)
+
+    def _last_words(self):
+        return " ".join(self._log.read_text(errors="replace").strip().splitlines()[-3:]) or "none"

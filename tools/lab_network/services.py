@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The configurations of the lab's nodes and agents. No I/O here."""
+
+from lab_network import topology
+
+CHECK_TIMING = {"interval": "100ms", "timeout": "80ms", "fall": 3, "rise": 2}
+CHECKS = {
+    "web": {"type": "http", "path": "/healthz", "port": 80} | CHECK_TIMING,
+    "ready": {"type": "http", "path": "/ready", "port": 80} | CHECK_TIMING,
+}
+# A backend that dies is found out after at most fall x interval + timeout.
+DETECTION_S = 3 * 0.100 + 0.080
+
+VIP4, VIP6 = "203.0.113.10", "2001:db8::10"
+
+
+def _members(family=4, names=("b1", "b2", "b3", "b4")):
+    hosts = [topology.host(name) for name in names]
+    return [{"name": host.name, "address": host.main.address4 if family == 4 else host.main.address6,
+             "zone": host.zone} for host in hosts]
+
+
+def _service(name, last, protocol, port, check, **more):
+    return {"name": name, "vips": [f"203.0.113.{last}", f"2001:db8::{last}"], "protocol": protocol, "port": port,
+            "check": check, "backends": _members()} | more
+
+
+WEB = _service("web", 10, "tcp", 80, "web")
+# The same backends by the same addresses and port as WEB, with a check of its own.
+READY = _service("ready", 11, "tcp", 80, "ready")
+DATAGRAM = _service("datagram", 10, "udp", 53, "web")
+# Backends known by IPv6 addresses: tunnels 4in6 and 6in6.
+WEB6 = _service("web6", 12, "tcp", 80, "web", backends=_members(6))
+# No tunnel: only backends on a wire of the nodes.
+DIRECT = _service("direct", 13, "tcp", 80, "web", forward="l2", backends=_members(4, ("b1", "b2")))
+SERVICES = {service["name"]: service for service in (WEB, READY, DATAGRAM, WEB6, DIRECT)}
+
+
+def node_config(node, services):
+    """What phalanxd on `node` (a topology.Host) reads."""
+    used = {service["check"] for service in services}
+    return {"node": {"name": node.name, "interfaces": [node.main.name]},
+            "checks": {name: check for name, check in CHECKS.items() if name in used},
+            "services": services}
+
+
+def agent_config(backend, services):
+    """What phalanx-agent on `backend` (a topology.Host) reads."""
+    return {"agent": {"interface": backend.main.name, "vips": backend_vips(backend, services),
+                      "nodes": list(topology.NODE_ADDRESSES)}}
+
+
+def backend_vips(backend, services):
+    """The VIPs that `backend` serves, each once."""
+    addresses = {backend.main.address4, backend.main.address6}
+    vips = [vip for service in services for vip in service["vips"]
+            if any(member["address"] in addresses for member in service["backends"])]
+    return list(dict.fromkeys(vips))
