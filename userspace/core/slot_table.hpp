@@ -20,6 +20,12 @@ namespace phalanx::core {
 using MemberIndex = std::uint16_t;
 inline constexpr MemberIndex kNoMember = 0xffff;
 
+// Names the algorithm: nodes whose versions differ compute different tables from the same facts.
+inline constexpr std::uint32_t kTableVersion = 1;
+
+// Admission 1: all of its own slots.
+inline constexpr std::uint32_t kFullAdmission = 65536;
+
 struct SlotTableMember {
   Endpoint endpoint;
   std::uint16_t weight = 100;
@@ -41,7 +47,7 @@ struct Standing {
   bool up = true;
   // Share of its own slots that it may hold now, in 1/65536: 0 (disabled, draining, down) .. 65536 (all).
   // Only an up member's admission counts.
-  std::uint32_t admission = 65536;
+  std::uint32_t admission = kFullAdmission;
 
   friend bool operator==(const Standing&, const Standing&) = default;
 };
@@ -59,18 +65,20 @@ struct SlotChange {
   SlotOwners owners;
 };
 
-// Rules (design: "The slot table"):
+// Rules:
 //   base        every slot proposes to the members of the lowest tier that has weight, in falling order of
-//   score;
-//               a member keeps its best ceil(1.02 * slots * weight / total) and refuses the others. If the
-//               whole service has weight 0, all weights count as 1.
+//               score; a member keeps its best ceil(1.02 * slots * weight / total) and refuses the others. If
+//               the whole service has weight 0, all weights count as 1.
 //   succession  base, then the other members by (tier, score); weight 0 last within a tier.
-//   primary     the first of the succession that is up and admitted, i.e. thinning(slot, member) < admission.
-//               When none is admitted: the first that is up with admission 0 is NOT taken; primary is then
-//               kept as base (down), so that a packet finds both down and meets the no_backend rule.
-//   backup      the next one of the succession after primary that is up, an admitted one if there is one;
-//               kNoMember when none is.
-//   previous    base where primary is not base, else the runner-up by score; kNoMember with one member.
+//   admitted    a member that is up holds the slots with thinning(slot, member) < admission.
+//   primary     the first of the succession that is admitted. When none is: base, also if it is down, so that
+//   a
+//               packet finds both owners down and meets the no_backend rule.
+//   backup      the next one of the succession that is admitted; when there is none, the first of the
+//               succession that is up and not primary: a draining member is better than none. kNoMember when
+//               no other member is up.
+//   previous    base where primary is not base, else the next one of the succession, that is the runner-up by
+//               score; kNoMember with one member.
 class SlotTable {
  public:
   // Builds base and successions: the expensive part (tens to hundreds of ms). standing: one for each member.
@@ -101,7 +109,7 @@ class SlotTable {
 };
 
 // Hash by which tables of two nodes are compared: over (primary, backup) of every slot by endpoint, not by
-// name, index or order. 16 hexadecimal digits when printed.
+// name, index or order. 16 hexadecimal digits when printed. endpoints: one for each index that owners names.
 std::uint64_t digest(std::span<const SlotOwners> owners, std::span<const Endpoint> endpoints);
 
 }  // namespace phalanx::core
