@@ -25,6 +25,7 @@ class Load:
         self.slow = []
         self.breaks = []
         self.progress = []
+        self.phases = []
         self._backends = {}  # connection -> backend that serves it now
         self._lock = threading.Lock()
         argv = [binary("phalanx-load"), "--connections", connections, "--interval-ms", interval_ms,
@@ -60,8 +61,9 @@ class Load:
         elif kind == "broken":
             self._backends.pop(record["connection"], None)
             self.breaks.append(record)
-        elif kind in ("failure", "slow", "progress"):
-            {"failure": self.failures, "slow": self.slow, "progress": self.progress}[kind].append(record)
+        elif kind in ("failure", "slow", "progress", "phase"):
+            {"failure": self.failures, "slow": self.slow, "progress": self.progress,
+             "phase": self.phases}[kind].append(record)
         elif kind == "summary":
             self.summary = record
 
@@ -89,6 +91,17 @@ class Load:
                 raise LabError(f"wait for steady load: {len(self.backends())} of {self.connections} connections are "
                                f"served after {within} s; last second: {fresh[-1:]}")
             time.sleep(0.02)
+
+    def end_phase(self, within=5):
+        """What was felt since the last phase ended (or the beginning): its "phase" record."""
+        seen = len(self.phases)
+        self._process.send_signal(signal.SIGUSR1)
+        deadline = time.monotonic() + within
+        while len(self.phases) == seen:
+            if time.monotonic() > deadline:
+                raise LabError(f"end a phase of phalanx-load: no answer within {within} s")
+            time.sleep(0.005)
+        return self.phases[-1]
 
     def stop(self):
         """Lets outstanding requests end, and returns the summary."""

@@ -38,6 +38,7 @@ Load::Load(const Options& options)
   sigemptyset(&signals);
   sigaddset(&signals, SIGINT);
   sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGUSR1);
   signal_fd_ = signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC);
   epoll_event event{};
   event.events = EPOLLIN;
@@ -101,7 +102,13 @@ void Load::wait() {
 
 void Load::take_signal() {
   signalfd_siginfo info;
-  if (read(signal_fd_, &info, sizeof info) == sizeof info) end_ = Time::min();
+  while (read(signal_fd_, &info, sizeof info) == sizeof info) {
+    if (info.ssi_signo == SIGUSR1) {
+      report_.phase(Clock::now());
+    } else {
+      end_ = Time::min();
+    }
+  }
 }
 
 void Load::stop_when_due(Time now) {

@@ -24,9 +24,9 @@ class Load {
   Load(const Load&) = delete;
   Load& operator=(const Load&) = delete;
 
-  // Runs until the duration is over or SIGINT or SIGTERM arrives (both must be blocked by the caller), then
-  // until every outstanding request has its outcome, at most the time-out; writes the summary. Throws
-  // ClientFault.
+  // Runs until the duration is over or SIGINT or SIGTERM arrives, then until every outstanding request has
+  // its outcome, at most the time-out; writes the summary. SIGUSR1 ends a phase. The caller has blocked all
+  // three. Throws ClientFault.
   void run();
 
  private:

@@ -51,8 +51,8 @@ std::optional<Target> parse_target(const std::string& text) {
 const char* const kFooter =
     "Writes a JSON object a line to standard output: \"start\", then \"established\", \"broken\", "
     "\"failure\",\n"
-    "\"slow\" as they happen, \"progress\" each second, and \"summary\" last. Times are monotonic_ns\n"
-    "(CLOCK_MONOTONIC) and, once in \"start\", wall_ns of the same instant.\n"
+    "\"slow\" as they happen, \"progress\" each second, \"phase\" at SIGUSR1 (what was felt since the last\n"
+    "one), and \"summary\" last. Times are CLOCK_MONOTONIC; \"start\" has wall_ns of the same instant.\n"
     "Exit status: 0 measured, 1 could not measure, 2 wrong usage.\n\n"
     "Example: phalanx-load --target 203.0.113.10:80 --target '[2001:db8::10]:80' --duration-s 10\n";
 

@@ -35,6 +35,7 @@ Json request_line(std::string_view type, const Request& request) {
 }  // namespace
 
 void Report::Tally::count_gap(Time until) {
+  phase_gap = std::max<std::chrono::nanoseconds>(phase_gap, until - last_success);
   if (until - last_success <= longest_gap) return;
   longest_gap = until - last_success;
   gap_begin = last_success;
@@ -120,6 +121,24 @@ void Report::progress(Time now) {
                    {"backends", backends}}));
   succeeded_at_last_progress_ = overall_.succeeded;
   failed_at_last_progress_ = overall_.failed;
+}
+
+void Report::phase(Time now) {
+  std::chrono::nanoseconds longest{0};
+  for (Tally& tally : connections_) {
+    tally.count_gap(now);
+    longest = std::max(longest, tally.phase_gap);
+    tally.phase_gap = std::chrono::nanoseconds(0);
+  }
+  write_line(text({{"type", "phase"},
+                   {"monotonic_ns", ns(now)},
+                   {"succeeded", overall_.succeeded - succeeded_at_last_phase_},
+                   {"failed", overall_.failed - failed_at_last_phase_},
+                   {"breaks", breaks_ - breaks_at_last_phase_},
+                   {"longest_gap_ms", ms(longest)}}));
+  succeeded_at_last_phase_ = overall_.succeeded;
+  failed_at_last_phase_ = overall_.failed;
+  breaks_at_last_phase_ = breaks_;
 }
 
 void Report::summary(Time now) {

@@ -44,6 +44,8 @@ class Report {
   void stalled(std::chrono::nanoseconds away);
 
   void progress(Time now);
+  // Ends a phase of the measurement: writes what was felt since the last one ended.
+  void phase(Time now);
   void summary(Time now);
   // False once standard output took no more: the measurement is lost then.
   bool written() const { return written_; }
@@ -60,7 +62,8 @@ class Report {
     Time last_success;
     std::chrono::nanoseconds longest_gap{0};
     Time gap_begin;
-    std::string backend;  // that serves it now; "" while it has no answered connection
+    std::chrono::nanoseconds phase_gap{0};  // the longest that ended in this phase
+    std::string backend;                    // that serves it now; "" while it has no answered connection
     std::vector<std::string> backends;
     std::vector<Break> breaks;
 
@@ -76,6 +79,9 @@ class Report {
   std::uint64_t succeeded_at_last_progress_ = 0;
   std::uint64_t failed_at_last_progress_ = 0;
   std::uint64_t breaks_ = 0;
+  std::uint64_t succeeded_at_last_phase_ = 0;
+  std::uint64_t failed_at_last_phase_ = 0;
+  std::uint64_t breaks_at_last_phase_ = 0;
   std::chrono::nanoseconds slowest_{0};
   std::chrono::nanoseconds longest_stall_{0};
   bool written_ = true;
