@@ -9,8 +9,8 @@ namespace phalanx::core {
 
 namespace {
 
-NextHopChanged missing_hop(const Address& target, std::string reason) {
-  return {target, std::nullopt, std::move(reason)};
+std::string off_link_reason(const Address& target) {
+  return to_string(target) + " is behind a gateway; l2 forwarding needs it on the link";
 }
 
 }  // namespace
@@ -64,31 +64,38 @@ void Engine::on(const NextHopChanged& event, Now now, Actions& actions) {
   for (auto it = first; it != last; ++it) {
     Entry& entry = entries_.at(it->second);
     const bool off_link = event.hop && entry.identity.forward == Forward::l2 && !event.hop->on_link;
-    take_hop(it->second, entry,
-             off_link
-                 ? missing_hop(event.target, to_string(event.target) +
-                                                 " is behind a gateway; l2 forwarding needs it on the link")
-                 : event,
-             actions);
+    if (event.hop && !off_link) {
+      entry.hop_state = HopState::resolved;
+      entry.route = event.hop;
+      show_hop(it->second, entry, actions);
+    } else {
+      entry.hop_state = HopState::missing;
+      entry.hop_reason = off_link ? off_link_reason(event.target) : event.reason;
+    }
     refresh(it->second, now, actions);
   }
 }
 
-// The new next hop goes to the row that is not live; the swing itself is one store.
-void Engine::take_hop(EntryIndex index, Entry& entry, const NextHopChanged& event, Actions& actions) const {
-  if (!event.hop) {
-    entry.hop_state = HopState::missing;
-    entry.hop_reason = event.reason;
+// A new next hop goes to the row that is not live; the swing itself is one store. The very first goes to the
+// row that is: no packet reads it while the entry was never up.
+void Engine::show_hop(EntryIndex index, Entry& entry, Actions& actions) const {
+  if (!entry.route) {
     return;
   }
-  entry.hop_state = HopState::resolved;
-  if (entry.hop == event.hop) {
+  NextHop hop = *entry.route;
+  const Node& node = applied_.config.node;
+  const bool is_v4 = entry.identity.endpoint.address.family == Family::ipv4;
+  hop.preferred_source =
+      (is_v4 ? node.tunnel_source_v4 : node.tunnel_source_v6).value_or(hop.preferred_source);
+  if (entry.hop == hop) {
     return;
   }
-  entry.hop = event.hop;
-  entry.live_hop = 1 - entry.live_hop;
-  actions.push_back(WriteNextHop{index, entry.live_hop, *event.hop});
-  actions.push_back(state_of(index, entry));
+  if (entry.hop) {
+    entry.live_hop = 1 - entry.live_hop;
+  }
+  entry.hop = hop;
+  actions.push_back(WriteNextHop{index, entry.live_hop, hop});
+  actions.push_back(entry.shown_state(index));
 }
 
 void Engine::on(const DisableRequested& event, Now now, Actions& actions) {
@@ -144,7 +151,7 @@ void Engine::refresh(EntryIndex index, Now now, Actions& actions) {
   Entry& entry = entries_.at(index);
   if (entry.shown_up && !wants_up(entry)) {
     entry.shown_up = false;
-    actions.push_back(state_of(index, entry));
+    actions.push_back(entry.shown_state(index));
   }
   if (entry.effective != entry.effective_health()) {
     entry.effective = entry.effective_health();
@@ -187,14 +194,11 @@ void Engine::rearm_user(Entry& entry, const EntryUser& user, Now now, Actions& a
 }
 
 void Engine::finish_rearm(EntryIndex index, Entry& entry, Actions& actions) const {
+  show_hop(index, entry, actions);  // a reload may have changed the node's tunnel source
   if (!entry.shown_up && wants_up(entry)) {
     entry.shown_up = true;
-    actions.push_back(state_of(index, entry));
+    actions.push_back(entry.shown_state(index));
   }
-}
-
-StoreEntryState Engine::state_of(EntryIndex index, const Entry& entry) {
-  return {index, entry.shown_up, entry.hop_state == HopState::resolved, entry.live_hop};
 }
 
 BackendState Engine::state_of(const ServiceInForce& service, MemberIndex member) const {

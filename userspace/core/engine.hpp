@@ -102,11 +102,10 @@ class Engine {
   void on(const Idle& event, Now now, Actions& actions);
 
   bool wants_up(const Entry& entry) const;
-  void take_hop(EntryIndex index, Entry& entry, const NextHopChanged& event, Actions& actions) const;
+  void show_hop(EntryIndex index, Entry& entry, Actions& actions) const;
   void refresh(EntryIndex index, Now now, Actions& actions);
   void rearm_user(Entry& entry, const EntryUser& user, Now now, Actions& actions);
   void finish_rearm(EntryIndex index, Entry& entry, Actions& actions) const;
-  static StoreEntryState state_of(EntryIndex index, const Entry& entry);
   BackendState state_of(const ServiceInForce& service, MemberIndex member) const;
   Standing standing_of(const ServiceInForce& service, MemberIndex member) const;
 

@@ -28,6 +28,10 @@ std::string Entry::effective_reason() const {
   return hop_state == HopState::missing ? hop_reason : health_reason;
 }
 
+StoreEntryState Entry::shown_state(EntryIndex index) const {
+  return {index, shown_up, hop_state == HopState::resolved, live_hop};
+}
+
 Entry make_entry(EntryIdentity identity, WallTime now) {
   Entry entry;
   entry.identity = std::move(identity);
@@ -49,6 +53,7 @@ Entry adopt_entry(EntryIdentity identity, const EntryFacts& facts) {
     entry.health = HealthState(facts.health);
     entry.health_reason = facts.reason;
   }
+  entry.route = facts.hop;
   entry.hop = facts.hop;
   entry.hop_state = facts.hop ? HopState::resolved : HopState::pending;
   entry.live_hop = facts.live_hop;

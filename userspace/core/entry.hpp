@@ -47,8 +47,9 @@ struct Entry {
   std::string health_reason;
 
   HopState hop_state = HopState::pending;
-  std::optional<NextHop> hop;
   std::string hop_reason;
+  std::optional<NextHop> route;  // as the kernel says
+  std::optional<NextHop> hop;    // as the row that is live says: the route with the node's tunnel source
   int live_hop = 0;
 
   bool shown_up = false;  // the up bit as it was stored last
@@ -66,6 +67,9 @@ struct Entry {
   // Health as operators see it: a missing next hop is down.
   Health effective_health() const;
   std::string effective_reason() const;
+
+  // What its state word says, or is about to say.
+  StoreEntryState shown_state(EntryIndex index) const;
 };
 
 Entry make_entry(EntryIdentity identity, WallTime now);

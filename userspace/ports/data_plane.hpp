@@ -47,6 +47,10 @@ class DataPlane : public DataPlaneView {
   virtual void write_next_hop(std::uint16_t entry, int row, const phx_next_hop& hop) = 0;
   virtual void write_backend_status(std::uint16_t entry, const phx_backend_status& status) = 0;
 
+  // Sets the traffic of a row to zero, which is about to be given to somebody else.
+  virtual void clear_service_traffic(std::uint32_t index) = 0;
+  virtual void clear_backend_traffic(std::uint16_t entry) = 0;
+
   virtual Result<void> put_vip(const phx_vip_key& key, const phx_vip& vip) = 0;
   virtual Result<void> remove_vip(const phx_vip_key& key) = 0;
 

@@ -83,6 +83,8 @@ class MemoryDataPlane : public ports::DataPlane {
     ++stores.backend_status;
     statuses.at(entry) = status;
   }
+  void clear_service_traffic(std::uint32_t index) override { traffic_of_services.at(index) = {}; }
+  void clear_backend_traffic(std::uint16_t entry) override { traffic_of_backends.at(entry) = {}; }
   Result<void> put_vip(const phx_vip_key& key, const phx_vip& vip) override {
     if (++stores.put_vip == fail_put_vip_at) {
       return fail("put a VIP: the map is full");

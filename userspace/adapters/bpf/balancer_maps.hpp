@@ -5,6 +5,7 @@
 // read and written by system call.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -88,6 +89,9 @@ class BalancerMaps final : public ports::DataPlane {
   void write_next_hop(std::uint16_t entry, int row, const phx_next_hop& hop) override;
   void write_backend_status(std::uint16_t entry, const phx_backend_status& status) override;
 
+  void clear_service_traffic(std::uint32_t index) override;
+  void clear_backend_traffic(std::uint16_t entry) override;
+
   Result<void> put_vip(const phx_vip_key& key, const phx_vip& vip) override;
   Result<void> remove_vip(const phx_vip_key& key) override;
 
@@ -95,26 +99,42 @@ class BalancerMaps final : public ports::DataPlane {
 
  private:
   enum class Access { read_only, read_write };
+  enum MapIndex {
+    kState,  // first: while it is pinned without its magic number, the directory is half made
+    kVips,
+    kServices,
+    kSlots,
+    kBackends,
+    kBackendStatus,
+    kServiceTraffic,
+    kBackendTraffic,
+    kCounters,
+    kMapCount
+  };
+  static const std::array<const char*, kMapCount> kMapNames;
 
-  BalancerMaps() = default;
+  explicit BalancerMaps(std::string where) : where_(std::move(where)) {}
 
+  static Result<BalancerMaps> load_fresh(const PinDirectory& directory, const core::Limits& limits);
   static Result<BalancerMaps> open_pins(const PinDirectory& directory, Access access);
+  Result<void> pin_all(const PinDirectory& directory) const;
+  Result<void> open_pin_of(const PinDirectory& directory, MapIndex index, Access access);
   Result<void> map_arrays(Access access);
-  Result<void> check_layout(const PinDirectory& directory) const;
-  Result<void> check_sizes(const PinDirectory& directory) const;
+  Result<void> check_layout() const;
+  Result<void> check_sizes() const;
   Result<std::string> read_document() const;
+  int map(MapIndex index) const { return maps_[index].get(); }
   phx_state_header* header() const;
   std::byte* copy(std::uint64_t which) const;
 
+  std::string where_;  // the directory, for sentences
   Descriptor program_;
-  Descriptor vips_fd_, services_fd_, slots_fd_, backends_fd_, backend_status_fd_, service_traffic_fd_,
-      backend_traffic_fd_, counters_fd_, state_fd_;
+  std::array<Descriptor, kMapCount> maps_;
   MappedArray<phx_service> services_;
   MappedArray<phx_slot> slots_;
   MappedArray<phx_backend> backends_;
   MappedArray<phx_backend_status> backend_status_;
   MappedArray<StatePage> state_;
-  std::string where_;  // the directory, for sentences
 };
 
 }  // namespace phalanx::adapters

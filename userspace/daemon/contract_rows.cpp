@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/contract_rows.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <string>
+
+namespace phalanx::daemon {
+
+namespace {
+
+std::uint16_t to_be(std::uint16_t value) {
+  static_assert(std::endian::native == std::endian::little);
+  return static_cast<std::uint16_t>(value << 8 | value >> 8);
+}
+
+void copy_address(const core::Address& address, std::uint8_t (&bytes)[16]) {
+  std::ranges::copy(address.bytes, bytes);
+}
+
+phx_vip_key vip_key(const core::Address& vip, std::uint16_t port, std::uint8_t protocol) {
+  phx_vip_key key{};
+  copy_address(vip, key.address);
+  key.port = to_be(port);
+  key.protocol = protocol;
+  key.family = static_cast<std::uint8_t>(vip.family);
+  return key;
+}
+
+phx_no_backend no_backend_rule(core::NoBackend rule) {
+  switch (rule) {
+    case core::NoBackend::drop:
+      return PHX_NO_BACKEND_DROP;
+  }
+  return PHX_NO_BACKEND_DROP;
+}
+
+phx_forward forward_mode(core::Forward forward) {
+  return forward == core::Forward::ipip ? PHX_FORWARD_IPIP : PHX_FORWARD_L2;
+}
+
+core::NextHop read_hop(const phx_next_hop& row, core::Family family) {
+  core::NextHop hop;
+  std::ranges::copy(row.destination_mac, hop.destination.begin());
+  std::ranges::copy(row.source_mac, hop.source.begin());
+  hop.interface = row.interface;
+  hop.preferred_source.family = family;
+  std::ranges::copy(row.tunnel_source, hop.preferred_source.bytes.begin());
+  return hop;
+}
+
+}  // namespace
+
+phx_slot slot_row(const core::SlotStore& store) {
+  return {.primary = store.primary, .backup = store.backup, .previous = store.previous, .flags = 0};
+}
+
+std::uint64_t state_word(const core::StoreEntryState& state) {
+  return (state.up ? PHX_STATE_UP : 0) | (state.reachable ? PHX_STATE_REACHABLE : 0) |
+         (state.live_hop == 1 ? PHX_STATE_NEXT_HOP : 0);
+}
+
+phx_next_hop next_hop_row(const core::NextHop& hop) {
+  phx_next_hop row{};
+  std::ranges::copy(hop.destination, row.destination_mac);
+  std::ranges::copy(hop.source, row.source_mac);
+  row.interface = hop.interface;
+  copy_address(hop.preferred_source, row.tunnel_source);
+  return row;
+}
+
+phx_backend backend_row(const core::Entry& entry) {
+  const core::Address& address = entry.identity.endpoint.address;
+  phx_backend row{};
+  copy_address(address, row.address);
+  row.port = to_be(entry.identity.endpoint.port);
+  row.family = static_cast<std::uint8_t>(address.family);
+  row.forward = static_cast<std::uint8_t>(forward_mode(entry.identity.forward));
+  row.state = state_word(entry.shown_state(core::kNoEntry));
+  if (entry.hop) {
+    row.next_hop[entry.live_hop] = next_hop_row(*entry.hop);
+  }
+  return row;
+}
+
+phx_backend_status backend_status_row(const core::WriteEntryStatus& status) {
+  phx_backend_status row{};
+  row.since_ns = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(status.since.time_since_epoch()).count());
+  row.health = static_cast<std::uint8_t>(status.health);
+  std::strncpy(row.reason, status.reason.c_str(), sizeof row.reason - 1);
+  return row;
+}
+
+phx_service service_row(const core::ServiceInForce& service) {
+  phx_service row{};
+  row.region = phx_region(service.rows.region.offset, service.rows.region.slots);
+  row.seed = service.config.seed;
+  row.no_backend = static_cast<std::uint8_t>(no_backend_rule(service.config.no_backend));
+  return row;
+}
+
+std::vector<std::pair<phx_vip_key, phx_vip>> vip_rows(
+    const std::map<core::ServiceIndex, core::ServiceInForce>& services) {
+  std::vector<std::pair<phx_vip_key, phx_vip>> rows;
+  std::map<core::Address, bool> seen;
+  for (const auto& [index, service] : services) {
+    for (const core::Address& vip : service.config.vips) {
+      for (const core::Protocol protocol : service.config.protocols) {
+        rows.emplace_back(vip_key(vip, service.config.port, static_cast<std::uint8_t>(protocol)),
+                          phx_vip{index, 0});
+      }
+      if (seen.emplace(vip, true).second) {
+        rows.emplace_back(vip_key(vip, 0, 0), phx_vip{PHX_NO_SERVICE, 0});
+      }
+    }
+  }
+  return rows;
+}
+
+std::map<core::EntryIndex, core::EntryFacts> read_facts(const core::AppliedState& state,
+                                                        const ports::DataPlaneView& plane) {
+  std::map<core::EntryIndex, core::EntryFacts> facts;
+  for (const auto& [identity, index] : state.layout.entries()) {
+    const phx_backend row = plane.backend(index);
+    const phx_backend_status status = plane.backend_status(index);
+    core::EntryFacts fact;
+    fact.health = static_cast<core::Health>(status.health);
+    fact.up = (row.state & PHX_STATE_UP) != 0;
+    fact.live_hop = (row.state & PHX_STATE_NEXT_HOP) != 0 ? 1 : 0;
+    if ((row.state & PHX_STATE_REACHABLE) != 0) {
+      fact.hop = read_hop(row.next_hop[fact.live_hop], identity.endpoint.address.family);
+    }
+    fact.since = core::WallTime(
+        std::chrono::duration_cast<core::WallTime::duration>(std::chrono::nanoseconds(status.since_ns)));
+    fact.reason.assign(status.reason, strnlen(status.reason, sizeof status.reason));
+    facts.emplace(index, std::move(fact));
+  }
+  return facts;
+}
+
+}  // namespace phalanx::daemon

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/publisher.hpp"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "daemon/contract_rows.hpp"
+
+namespace phalanx::daemon {
+
+namespace {
+
+struct KeyLess {
+  bool operator()(const phx_vip_key& a, const phx_vip_key& b) const {
+    return std::memcmp(&a, &b, sizeof a) < 0;
+  }
+};
+using VipMap = std::map<phx_vip_key, phx_vip, KeyLess>;
+
+// A row that was given up keeps its last state; the same backend coming back to it starts anew.
+bool is_same_entry(const phx_backend& pinned, const phx_backend& wanted) {
+  return std::memcmp(pinned.address, wanted.address, sizeof pinned.address) == 0 &&
+         pinned.port == wanted.port && pinned.family == wanted.family && pinned.forward == wanted.forward &&
+         pinned.state == wanted.state;
+}
+
+class Publication {
+ public:
+  Publication(const core::Engine& engine, ports::DataPlane& plane) : engine_(engine), plane_(plane) {}
+
+  Result<Warnings> run() {
+    const auto pinned_vips = plane_.vips();
+    if (!pinned_vips) {
+      return Failure(pinned_vips.error());
+    }
+    pinned_ = VipMap(pinned_vips->begin(), pinned_vips->end());
+    const auto rows = vip_rows(engine_.services());
+    wanted_ = VipMap(rows.begin(), rows.end());
+
+    write_new_entries();
+    write_new_tables();
+    auto committed = put_vips();
+    if (committed) {
+      committed = plane_.commit(engine_.applied());
+    }
+    if (!committed) {
+      take_back();
+      return Failure(committed.error());
+    }
+    swing_services();
+    return remove_what_is_gone();
+  }
+
+ private:
+  void write_new_entries() {
+    for (const auto& [index, entry] : engine_.entries()) {
+      const phx_backend wanted = backend_row(entry);
+      if (is_same_entry(plane_.backend(index), wanted)) {
+        continue;
+      }
+      plane_.clear_backend_traffic(index);
+      plane_.write_backend_status(index,
+                                  backend_status_row({index, entry.effective, entry.since, entry.reason}));
+      plane_.write_backend(index, wanted);
+    }
+  }
+
+  // A table that is in place already is patched slot by slot; a fresh one is written where no packet looks.
+  void write_new_tables() {
+    for (const auto& [index, service] : engine_.services()) {
+      const phx_service wanted = service_row(service);
+      const phx_service pinned = plane_.service(index);
+      const auto owners = service.table->owners();
+      for (std::uint32_t slot = 0; slot < owners.size(); ++slot) {
+        const core::SlotStore store = service.slot_store(slot, owners[slot]);
+        const phx_slot row = slot_row(store);
+        const phx_slot now = plane_.slot(store.row);
+        if (std::memcmp(&now, &row, sizeof row) != 0) {
+          plane_.store_slot(store.row, row);
+        }
+      }
+      if (pinned.region == 0) {
+        plane_.clear_service_traffic(index);
+        plane_.write_service(index, wanted);
+      }
+    }
+  }
+
+  Result<void> put_vips() {
+    for (const auto& [key, vip] : wanted_) {
+      const auto pinned = pinned_.find(key);
+      if (pinned != pinned_.end() && pinned->second.service == vip.service) {
+        continue;
+      }
+      if (auto put = plane_.put_vip(key, vip); !put) {
+        return put;
+      }
+      put_.push_back(key);
+    }
+    return {};
+  }
+
+  // Best effort by nature: it undoes what has just succeeded, while a failure is being reported.
+  void take_back() {
+    for (const phx_vip_key& key : put_) {
+      const auto pinned = pinned_.find(key);
+      if (pinned != pinned_.end()) {
+        (void)plane_.put_vip(key, pinned->second);
+      } else {
+        (void)plane_.remove_vip(key);
+      }
+    }
+    for (const auto& [index, service] : engine_.services()) {
+      const bool was_there = std::ranges::any_of(
+          pinned_, [index = index](const auto& row) { return row.second.service == index; });
+      if (!was_there) {
+        plane_.write_service(index, phx_service{});
+      }
+    }
+  }
+
+  void swing_services() {
+    for (const auto& [index, service] : engine_.services()) {
+      const phx_service wanted = service_row(service);
+      phx_service pinned = plane_.service(index);
+      if (pinned.region != wanted.region) {
+        plane_.store_region(index, wanted.region);
+        pinned.region = wanted.region;
+      }
+      if (std::memcmp(&pinned, &wanted, sizeof wanted) != 0) {
+        plane_.write_service(index, wanted);
+      }
+    }
+  }
+
+  // After the commit point: a VIP that can't be removed is tried again by the next publication.
+  Warnings remove_what_is_gone() {
+    Warnings warnings;
+    for (const auto& [key, vip] : pinned_) {
+      if (wanted_.contains(key)) {
+        continue;
+      }
+      if (auto removed = plane_.remove_vip(key); !removed) {
+        warnings.push_back(removed.error().message);
+      }
+    }
+    for (std::uint32_t index = 0; index < engine_.applied().layout.limits().services; ++index) {
+      if (!engine_.services().contains(index) && plane_.service(index).region != 0) {
+        plane_.write_service(index, phx_service{});
+      }
+    }
+    return warnings;
+  }
+
+  const core::Engine& engine_;
+  ports::DataPlane& plane_;
+  VipMap pinned_;
+  VipMap wanted_;
+  std::vector<phx_vip_key> put_;
+};
+
+}  // namespace
+
+Result<Warnings> publish(const core::Engine& engine, ports::DataPlane& plane) {
+  return Publication(engine, plane).run();
+}
+
+}  // namespace phalanx::daemon
