@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "adapters/view/metrics.hpp"
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include <sstream>
+#include <utility>
+#include <vector>
+
+#include "adapters/view/service_table.hpp"
+
+namespace phalanx::adapters {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::vector<ClientMetric::Label>;
+
+MetricFamily family(std::string name, std::string help, MetricType type) {
+  return {std::move(name), std::move(help), type, {}};
+}
+
+template <typename Value>
+void add(MetricFamily& to, Value value, Labels labels = {}) {
+  ClientMetric metric;
+  metric.label = std::move(labels);
+  (to.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = static_cast<double>(value);
+  to.metric.push_back(std::move(metric));
+}
+
+void append_counters(const ports::DataPlaneView& data, std::vector<MetricFamily>& families) {
+  static constexpr std::pair<const char*, const char*> kCounters[] = {
+#define PHX_X(name, label, help) {"phalanx_" #label "_total", help},
+      PHX_COUNTERS(PHX_X)
+#undef PHX_X
+  };
+  const std::vector<std::uint64_t> totals = data.counters();
+  for (std::size_t i = 0; i < std::size(kCounters) && i < totals.size(); ++i) {
+    families.push_back(family(kCounters[i].first, kCounters[i].second, MetricType::Counter));
+    add(families.back(), totals[i]);
+  }
+}
+
+struct ServiceFamilies {
+  MetricFamily packets =
+      family("phalanx_service_packets_total", "packets sent to a service's backends", MetricType::Counter);
+  MetricFamily bytes =
+      family("phalanx_service_bytes_total", "bytes of clients' IP packets sent to a service's backends",
+             MetricType::Counter);
+  MetricFamily backends =
+      family("phalanx_service_backends", "backends configured for a service", MetricType::Gauge);
+  MetricFamily backends_up =
+      family("phalanx_service_backends_up", "backends of a service that take traffic", MetricType::Gauge);
+  MetricFamily slots = family("phalanx_service_slots", "rows of a service's slot table", MetricType::Gauge);
+  MetricFamily without_backup = family("phalanx_service_slots_without_backup",
+                                       "slots of a service that have no backup armed", MetricType::Gauge);
+
+  void append_to(std::vector<MetricFamily>& families) {
+    for (MetricFamily* each : {&packets, &bytes, &backends, &backends_up, &slots, &without_backup}) {
+      families.push_back(std::move(*each));
+    }
+  }
+};
+
+struct BackendFamilies {
+  MetricFamily packets =
+      family("phalanx_backend_packets_total",
+             "packets sent to a backend; services that share its entry share the count", MetricType::Counter);
+  MetricFamily bytes =
+      family("phalanx_backend_bytes_total",
+             "bytes of clients' IP packets sent to a backend; services that share its entry share the count",
+             MetricType::Counter);
+  MetricFamily up = family("phalanx_backend_up", "whether a backend takes traffic", MetricType::Gauge);
+  MetricFamily state = family("phalanx_backend_state",
+                              "1 for the state that a backend is in, 0 for the others", MetricType::Gauge);
+  MetricFamily slots =
+      family("phalanx_backend_slots", "slots of which a backend is primary or backup", MetricType::Gauge);
+
+  void append_to(std::vector<MetricFamily>& families) {
+    for (MetricFamily* each : {&packets, &bytes, &up, &state, &slots}) {
+      families.push_back(std::move(*each));
+    }
+  }
+};
+
+bool takes_traffic(const std::string& state) {
+  return state == "up" || state == "unknown";
+}
+
+Labels with(Labels labels, std::string name, std::string value) {
+  labels.push_back({std::move(name), std::move(value)});
+  return labels;
+}
+
+void add_backend(const std::string& state, const Labels& labels, const SlotCount& slots,
+                 const phx_traffic& traffic, BackendFamilies& into) {
+  add(into.packets, traffic.packets, labels);
+  add(into.bytes, traffic.bytes, labels);
+  add(into.up, takes_traffic(state) ? 1 : 0, labels);
+  for (const char* candidate : {"up", "down", "disabled", "unknown"}) {
+    add(into.state, candidate == state ? 1 : 0, with(labels, "state", candidate));
+  }
+  add(into.slots, slots.primary, with(labels, "role", "primary"));
+  add(into.slots, slots.backup, with(labels, "role", "backup"));
+}
+
+void add_service(const core::AppliedState& state, const core::Service& service,
+                 const ports::DataPlaneView& data, ServiceFamilies& services, BackendFamilies& backends) {
+  const ServiceTable table = read_service_table(state, service, data);
+  int up = 0;
+  for (std::size_t place = 0; place < service.backends.size(); ++place) {
+    const core::Backend& backend = service.backends[place];
+    const core::EntryIndex entry = table.entries[place];
+    const std::string standing = backend_state(state, service, backend, entry, data);
+    const Labels labels = {{"service", service.name},
+                           {"backend", backend.name},
+                           {"address", core::to_string(backend.endpoint)},
+                           {"zone", backend.zone}};
+    add_backend(standing, labels, table.counts[place],
+                entry != core::kNoEntry ? data.backend_traffic(entry) : phx_traffic{}, backends);
+    up += takes_traffic(standing) ? 1 : 0;
+  }
+  const Labels labels = {{"service", service.name}};
+  const phx_traffic traffic = data.service_traffic(table.index);
+  add(services.packets, traffic.packets, labels);
+  add(services.bytes, traffic.bytes, labels);
+  add(services.backends, service.backends.size(), labels);
+  add(services.backends_up, up, labels);
+  add(services.slots, table.owners.size(), labels);
+  add(services.without_backup, table.without_backup, labels);
+}
+
+void append_daemon(const core::AppliedState& state, const StatusInputs& inputs, const DaemonFigures& figures,
+                   std::vector<MetricFamily>& families) {
+  families.push_back(family("phalanx_build_info", "version of the running daemon", MetricType::Gauge));
+  add(families.back(), 1, {{"version", inputs.version}, {"node", state.config.node.name}});
+  families.push_back(
+      family("phalanx_start_time_seconds", "when the daemon started, since the epoch", MetricType::Gauge));
+  add(families.back(), figures.start_time_s);
+  families.push_back(family("phalanx_generation", "applied changes of configuration", MetricType::Gauge));
+  add(families.back(), state.generation);
+  families.push_back(family("phalanx_interface_attached",
+                            "whether the packet path is attached to an interface", MetricType::Gauge));
+  for (const InterfaceStatus& interface : inputs.interfaces) {
+    add(families.back(), interface.mode != "none" ? 1 : 0,
+        {{"interface", interface.name}, {"mode", interface.mode}});
+  }
+  families.push_back(family("phalanx_probes_total", "probes that ended, by verdict", MetricType::Counter));
+  add(families.back(), figures.probes_passed, {{"verdict", "pass"}});
+  add(families.back(), figures.probes_failed, {{"verdict", "fail"}});
+  add(families.back(), figures.probes_inconclusive, {{"verdict", "inconclusive"}});
+  families.push_back(
+      family("phalanx_health_changes_total", "changes of a backend entry's health", MetricType::Counter));
+  add(families.back(), figures.health_changes);
+  families.push_back(family("phalanx_reloads_total", "reloads asked for, by outcome", MetricType::Counter));
+  add(families.back(), figures.reloads_applied, {{"outcome", "applied"}});
+  add(families.back(), figures.reloads_refused, {{"outcome", "refused"}});
+}
+
+}  // namespace
+
+std::string metrics_text(const core::AppliedState& state, const ports::DataPlaneView& data,
+                         const StatusInputs& inputs, const DaemonFigures& figures) {
+  std::vector<MetricFamily> families;
+  append_daemon(state, inputs, figures, families);
+  append_counters(data, families);
+  ServiceFamilies services;
+  BackendFamilies backends;
+  for (const core::Service& service : state.config.services) {
+    add_service(state, service, data, services, backends);
+  }
+  services.append_to(families);
+  backends.append_to(families);
+  std::ostringstream text;
+  prometheus::TextSerializer().Serialize(text, families);
+  return text.str();
+}
+
+}  // namespace phalanx::adapters

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "adapters/view/route.hpp"
+
+#include <lib/hash.h>
+
+#include <algorithm>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace phalanx::adapters {
+namespace {
+
+using nlohmann::json;
+
+std::vector<std::string_view> words_of(std::string_view line) {
+  constexpr std::string_view kSpace = " \t\r\n";
+  std::vector<std::string_view> words;
+  for (std::size_t begin = line.find_first_not_of(kSpace); begin != std::string_view::npos;
+       begin = line.find_first_not_of(kSpace)) {
+    line.remove_prefix(begin);
+    const std::size_t length = std::min(line.find_first_of(kSpace), line.size());
+    words.push_back(line.substr(0, length));
+    line.remove_prefix(length);
+  }
+  return words;
+}
+
+// `text` as it may stand in a sentence: short, and with nothing that moves a terminal's cursor.
+std::string quoted_word(std::string_view text) {
+  constexpr std::size_t kShown = 60;
+  std::string quoted = "\"";
+  for (const char c : text.substr(0, kShown)) {
+    quoted += c >= ' ' && c <= '~' ? c : '?';
+  }
+  return quoted + (text.size() > kShown ? "...\"" : "\"");
+}
+
+std::uint16_t network_order(std::uint16_t value) {
+  return static_cast<std::uint16_t>(value << 8 | value >> 8);
+}
+
+std::string bytes_of(const phx_vip_key& key) {
+  std::string bytes(sizeof key, '\0');
+  std::memcpy(bytes.data(), &key, sizeof key);
+  return bytes;
+}
+
+phx_flow packet_flow(const FlowQuery& query) {
+  phx_flow flow{};
+  std::copy(query.vip.address.bytes.begin(), query.vip.address.bytes.end(), flow.to.address);
+  std::copy(query.source.address.bytes.begin(), query.source.address.bytes.end(), flow.source);
+  flow.to.port = network_order(query.vip.port);
+  flow.to.protocol = static_cast<std::uint8_t>(query.protocol);
+  flow.to.family = static_cast<std::uint8_t>(query.vip.address.family);
+  flow.source_port = network_order(query.source.port);
+  return flow;
+}
+
+json outcome(const char* verdict, std::string reason) {
+  return {{"service", nullptr}, {"slot", nullptr},    {"backend", nullptr},         {"role", nullptr},
+          {"tracked", false},   {"verdict", verdict}, {"reason", std::move(reason)}};
+}
+
+}  // namespace
+
+Result<FlowQuery> parse_flow(std::string_view line) {
+  const std::vector<std::string_view> words = words_of(line);
+  if (words.size() != 3) {
+    return fail("read a flow: it has " + std::to_string(words.size()) +
+                " words, not three; write PROTO SRC:PORT VIP:PORT, such as tcp 203.0.113.7:4099 "
+                "198.51.100.10:80");
+  }
+  FlowQuery query;
+  if (words[0] == "udp") {
+    query.protocol = core::Protocol::udp;
+  } else if (words[0] != "tcp") {
+    return fail("read a flow: " + quoted_word(words[0]) + " is no protocol; write tcp or udp");
+  }
+  const auto source = core::parse_endpoint(words[1]);
+  const auto vip = core::parse_endpoint(words[2]);
+  if (!source || !vip) {
+    return fail("read a flow: " + quoted_word(source ? words[2] : words[1]) +
+                " is no address with a port; write 203.0.113.7:80 or [2001:db8::7]:80");
+  }
+  if (source->address.family != vip->address.family) {
+    return fail("read a flow: " + quoted_word(words[1]) + " and " + quoted_word(words[2]) +
+                " are of different families; a packet has one");
+  }
+  query.source = *source;
+  query.vip = *vip;
+  return query;
+}
+
+Result<Route> Route::open(const core::AppliedState& state, const ports::DataPlaneView& data) {
+  auto vips = data.vips();
+  if (!vips) {
+    return Failure(vips.error());
+  }
+  Route route(state, data);
+  for (const auto& [key, vip] : *vips) {
+    route.vips_.emplace(bytes_of(key), vip);
+  }
+  return route;
+}
+
+Route::Route(const core::AppliedState& state, const ports::DataPlaneView& data)
+    : data_(&data), entries_(state.layout.limits().backends) {
+  const auto& entries = state.layout.entries();
+  for (const core::Service& service : state.config.services) {
+    const auto rows = state.layout.services().find(service.name);
+    if (rows == state.layout.services().end()) {
+      continue;
+    }
+    Named named{service.name, {}};
+    for (const core::Backend& backend : service.backends) {
+      const auto entry = entries.find(core::entry_identity(service, backend));
+      if (entry != entries.end()) {
+        named.backends.emplace(entry->second, &backend);
+      }
+    }
+    services_.emplace(rows->second.index, std::move(named));
+  }
+}
+
+// As in the path: an index that names no entry is an entry that is not up.
+bool Route::is_up(std::uint16_t entry) const {
+  return entry < entries_ && (data_->backend(entry).state & PHX_STATE_UP) != 0;
+}
+
+json Route::answer(const FlowQuery& query) const {
+  const phx_flow flow = packet_flow(query);
+  if (const auto found = vips_.find(bytes_of(flow.to)); found != vips_.end()) {
+    return through_slot(query, found->second);
+  }
+  phx_vip_key own_row = flow.to;
+  own_row.port = 0;
+  own_row.protocol = 0;
+  if (vips_.contains(bytes_of(own_row))) {
+    return outcome("unmatched_passed", core::to_string(query.vip.address) + " is a VIP, but no service has " +
+                                           (query.protocol == core::Protocol::tcp ? "TCP" : "UDP") +
+                                           " port " + std::to_string(query.vip.port) +
+                                           "; the packet is left to the node's kernel");
+  }
+  return outcome("foreign_passed",
+                 core::to_string(query.vip.address) + " is no VIP; the packet is left to the node's kernel");
+}
+
+json Route::through_slot(const FlowQuery& query, const phx_vip& vip) const {
+  const auto named = services_.find(vip.service);
+  if (named == services_.end()) {
+    return outcome("no_table_dropped", "the VIP's row names a service that is not in the applied state");
+  }
+  const phx_service service = data_->service(vip.service);
+  if (service.region == 0) {
+    json result = outcome("no_table_dropped", "the service has no table of slots");
+    result["service"] = named->second.service;
+    return result;
+  }
+  const phx_flow flow = packet_flow(query);
+  const std::uint32_t row = phx_slot_index(service.region, phx_slot_hash(&flow, service.seed));
+  const phx_slot slot = data_->slot(row);
+  const bool by_primary = is_up(slot.primary);
+  const bool by_backup = !by_primary && is_up(slot.backup);
+
+  json result = by_primary  ? outcome("sent", "the slot's primary is up")
+                : by_backup ? outcome("sent", "the slot's primary is down; its backup is up")
+                            : outcome("no_backend_dropped", "the slot's primary and backup are both down");
+  result["service"] = named->second.service;
+  result["slot"] = row - phx_region_offset(service.region);
+  if (!by_primary && !by_backup) {
+    return result;
+  }
+  result["role"] = by_primary ? "primary" : "backup";
+  const auto& backends = named->second.backends;
+  if (const auto found = backends.find(by_primary ? slot.primary : slot.backup); found != backends.end()) {
+    const core::Backend& backend = *found->second;
+    result["backend"] = {{"name", backend.name},
+                         {"address", core::to_string(backend.endpoint.address)},
+                         {"port", backend.endpoint.port}};
+  } else {
+    result["reason"] =
+        "the slot names an entry that the applied state gives to none of the service's backends";
+  }
+  return result;
+}
+
+json Route::answer_line(std::string_view line) const {
+  const auto query = parse_flow(line);
+  if (!query) {
+    return {{"line", std::string(line)}, {"error", query.error().message}};
+  }
+  return answer(*query);
+}
+
+}  // namespace phalanx::adapters

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which backend a packet would go to, and why: the packet path's own decision, taken from the live maps with
+// the very hash that it uses.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "core/applied_state.hpp"
+#include "ports/data_plane.hpp"
+
+namespace phalanx::adapters {
+
+struct FlowQuery {
+  core::Protocol protocol = core::Protocol::tcp;
+  core::Endpoint source;  // the client
+  core::Endpoint vip;     // of source's family
+};
+
+// "tcp 203.0.113.7:99 198.51.100.10:80"; IPv6 as "[2001:db8::7]:99". Fails with a sentence that says which
+// part is wrong.
+Result<FlowQuery> parse_flow(std::string_view line);
+
+// Answers for as long as `state` and `data` live. Slots and up bits are read for each answer; VIPs and names
+// as they were at open().
+class Route {
+ public:
+  // Fails when the map of VIPs can't be read.
+  static Result<Route> open(const core::AppliedState& state, const ports::DataPlaneView& data);
+
+  // {service, slot, backend: {name, address, port}, role, tracked, verdict, reason}. slot counts from the
+  // first of its service; role is "primary" or "backup"; what does not apply is null. verdict:
+  //   sent                 encapsulated or rewritten, and on its way to backend
+  //   no_backend_dropped   the slot's primary and backup are both down
+  //   no_table_dropped     the VIP's row names a service that has no table
+  //   unmatched_passed     to a VIP, on a protocol and port without service: left to the node's kernel
+  //   foreign_passed       not to a VIP: left to the node's kernel
+  // The last four but for "foreign" are labels of PHX_COUNTERS too.
+  nlohmann::json answer(const FlowQuery& query) const;
+
+  // The answer to a line of text, or {line, error} where it is not a flow.
+  nlohmann::json answer_line(std::string_view line) const;
+
+ private:
+  struct Named {
+    std::string service;
+    // Of each entry that the service uses.
+    std::unordered_map<core::EntryIndex, const core::Backend*> backends;
+  };
+
+  Route(const core::AppliedState& state, const ports::DataPlaneView& data);
+
+  bool is_up(std::uint16_t entry) const;
+  nlohmann::json through_slot(const FlowQuery& query, const phx_vip& vip) const;
+
+  const ports::DataPlaneView* data_;
+  std::unordered_map<std::string, phx_vip> vips_;  // by the bytes of phx_vip_key
+  std::unordered_map<std::uint32_t, Named> services_;
+  std::uint32_t entries_;  // rows of `backends`
+};
+
+}  // namespace phalanx::adapters

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+// What Phalanx says of itself, as JSON: the same from the maps that the daemon holds and from pins that the
+// CLI reads. Pure functions: names come from the applied state, everything that moves from the maps.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/applied_state.hpp"
+#include "ports/data_plane.hpp"
+
+namespace phalanx::adapters {
+
+struct InterfaceStatus {
+  std::string name;
+  std::string mode;    // "native", "generic" or "none"
+  std::string attach;  // "link"
+  std::string reason;  // why this mode; may be empty
+};
+
+struct DaemonStatus {
+  bool running = false;
+  std::optional<long> pid;  // of the daemon
+};
+
+struct StatusInputs {
+  std::string version;
+  std::vector<InterfaceStatus> interfaces;
+  DaemonStatus daemon;
+};
+
+// {node, version, generation, daemon: {running, pid}, interfaces: [{name, mode, attach, reason}], counters:
+// {label: packets}} with the labels of PHX_COUNTERS; pid is null while no daemon runs.
+nlohmann::json status_view(const core::AppliedState& state, const ports::DataPlaneView& data,
+                           const StatusInputs& inputs);
+
+// [{name, vips, protocol, port, forward, check, slots, digest, backends_up, backends, slots_without_backup,
+// packets, bytes}]. protocol is written as in a configuration: a word, or a list where there are two.
+// slots is how many; backends_up counts those that take traffic.
+nlohmann::json services_view(const core::AppliedState& state, const ports::DataPlaneView& data);
+
+// [{service, name, address, port, weight, zone, tier, state, since, reason, override, slots: {primary,
+// backup}, packets, bytes}]. state: up, down, disabled or unknown (no conclusive probe yet). since: RFC 3339
+// of the last change of health, or null. override: "disabled" or null. Services that share a backend entry
+// share its packets and bytes.
+nlohmann::json backends_view(const core::AppliedState& state, const ports::DataPlaneView& data);
+
+// {service, slots, seed, digest, table: [{primary, backup, previous, tracked}]} with the names of backends,
+// or null where a slot names none. Absent when no service has that name.
+std::optional<nlohmann::json> slots_view(const core::AppliedState& state, const ports::DataPlaneView& data,
+                                         const std::string& service);
+
+// "up", "down", "disabled" or "unknown". entry: of the backend; kNoEntry is down.
+std::string backend_state(const core::AppliedState& state, const core::Service& service,
+                          const core::Backend& backend, core::EntryIndex entry,
+                          const ports::DataPlaneView& data);
+
+// Text of a view, on one line. Reasons come from outside: bytes that are not UTF-8 are replaced.
+std::string write_json(const nlohmann::json& view);
+
+}  // namespace phalanx::adapters
