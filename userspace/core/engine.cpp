@@ -7,14 +7,6 @@
 
 namespace phalanx::core {
 
-namespace {
-
-std::string off_link_reason(const Address& target) {
-  return to_string(target) + " is behind a gateway; l2 forwarding needs it on the link";
-}
-
-}  // namespace
-
 SlotStore ServiceInForce::slot_store(std::uint32_t slot, const SlotOwners& owners) const {
   const auto entry_of = [this](MemberIndex member) {
     return member == kNoMember ? kNoEntry : entries[member];
@@ -60,17 +52,13 @@ void Engine::on(const ProbeFinished& event, Now now, Actions& actions) {
 }
 
 void Engine::on(const NextHopChanged& event, Now now, Actions& actions) {
+  routes_[event.target] = event;
   const auto [first, last] = entries_by_address_.equal_range(event.target);
   for (auto it = first; it != last; ++it) {
     Entry& entry = entries_.at(it->second);
-    const bool off_link = event.hop && entry.identity.forward == Forward::l2 && !event.hop->on_link;
-    if (event.hop && !off_link) {
-      entry.hop_state = HopState::resolved;
-      entry.route = event.hop;
+    entry.learn(event);
+    if (entry.hop_state == HopState::resolved) {
       show_hop(it->second, entry, actions);
-    } else {
-      entry.hop_state = HopState::missing;
-      entry.hop_reason = off_link ? off_link_reason(event.target) : event.reason;
     }
     refresh(it->second, now, actions);
   }

@@ -116,6 +116,7 @@ class Engine {
   AppliedState applied_;
   std::map<EntryIndex, Entry> entries_;
   std::multimap<Address, EntryIndex> entries_by_address_;
+  std::map<Address, NextHopChanged> routes_;  // the last word of the kernel about each address
   std::map<ServiceIndex, ServiceInForce> services_;
   ProbeSchedule schedule_;
   std::deque<Rearm> rearm_;

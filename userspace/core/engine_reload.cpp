@@ -162,9 +162,18 @@ void Engine::take_entries(const Engine& before, const std::map<EntryIndex, Entry
       entry = adopt_entry(identity, fact->second);
     } else {
       entry = make_entry(identity, now.wall);
+      if (const auto route = before.routes_.find(identity.endpoint.address); route != before.routes_.end()) {
+        entry.learn(route->second);
+      }
     }
     entries_.emplace(index, std::move(entry));
     entries_by_address_.emplace(identity.endpoint.address, index);
+  }
+  // The kernel's word about addresses that nobody needs any more is not kept: nobody watches them.
+  for (const auto& [address, route] : before.routes_) {
+    if (entries_by_address_.contains(address)) {
+      routes_.emplace(address, route);
+    }
   }
 }
 

@@ -28,6 +28,19 @@ std::string Entry::effective_reason() const {
   return hop_state == HopState::missing ? hop_reason : health_reason;
 }
 
+void Entry::learn(const NextHopChanged& change) {
+  const bool off_link = change.hop && identity.forward == Forward::l2 && !change.hop->on_link;
+  if (change.hop && !off_link) {
+    hop_state = HopState::resolved;
+    route = change.hop;
+    return;
+  }
+  hop_state = HopState::missing;
+  hop_reason = off_link
+                   ? to_string(change.target) + " is behind a gateway; l2 forwarding needs it on the link"
+                   : change.reason;
+}
+
 StoreEntryState Entry::shown_state(EntryIndex index) const {
   return {index, shown_up, hop_state == HopState::resolved, live_hop};
 }

@@ -68,6 +68,9 @@ struct Entry {
   Health effective_health() const;
   std::string effective_reason() const;
 
+  // Takes the kernel's word about its address. For l2 only a neighbour on the link will do.
+  void learn(const NextHopChanged& route);
+
   // What its state word says, or is about to say.
   StoreEntryState shown_state(EntryIndex index) const;
 };
