@@ -1,0 +1,538 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "adapters/config/config_file.hpp"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "adapters/config/decode.hpp"
+
+namespace phalanx::adapters {
+namespace {
+
+using nlohmann::json;
+using std::chrono::milliseconds;
+
+constexpr const char* kExample = R"({
+  // the example of the design
+  "node": { "name": "edge-a", "interfaces": ["eth0"], "tunnel_source": ["10.0.0.5", "fd00::5"], "http": "127.0.0.1:9640" },
+  "checks": { "web": { "type": "http", "path": "/healthz", "interval": "100ms", "timeout": "80ms" } },
+  "services": [
+    { "name": "web", "vips": ["203.0.113.10", "2001:db8::10"], "protocol": "tcp", "port": 80, "forward": "ipip", "check": "web",
+      "backends": [ { "name": "web-1", "address": "10.0.1.11", "zone": "rack-1" },
+                    { "name": "web-2", "address": "10.0.2.12", "zone": "rack-2", "weight": 200 } ] }
+  ]
+})";
+
+json example() {
+  return json::parse(kExample, nullptr, true, true);
+}
+
+// One line a problem, as `phalanx check` prints it.
+std::string judge(std::string_view text) {
+  std::string lines;
+  for (const Problem& problem : parse_config(text).problems) {
+    lines += to_string(problem, "f") + "\n";
+  }
+  return lines;
+}
+
+// What is wrong with the example after `patch` (RFC 7396) was applied to it.
+std::string judge_patched(json::json_pointer place, const json& patch) {
+  json document = example();
+  document[place].merge_patch(patch);
+  return judge(document.dump());
+}
+
+std::string judge_service(const json& patch) {
+  return judge_patched("/services/0"_json_pointer, patch);
+}
+std::string judge_backend(const json& patch) {
+  return judge_patched("/services/0/backends/1"_json_pointer, patch);
+}
+std::string judge_check(const json& patch) {
+  return judge_patched("/checks/web"_json_pointer, patch);
+}
+std::string judge_node(const json& patch) {
+  return judge_patched("/node"_json_pointer, patch);
+}
+
+core::Address address(const char* text) {
+  return core::parse_address(text).value();
+}
+
+json backends(int count) {
+  json list = json::array();
+  for (int i = 0; i < count; ++i) {
+    list.push_back({{"name", "b" + std::to_string(i)},
+                    {"address", "10.1." + std::to_string(i / 250) + "." + std::to_string(i % 250 + 1)}});
+  }
+  return list;
+}
+
+TEST(Config, reads_the_example_with_its_defaults) {
+  const ParsedConfig parsed = parse_config(kExample);
+  ASSERT_TRUE(parsed.config) << judge(kExample);
+  EXPECT_TRUE(parsed.problems.empty());
+  const core::Node& node = parsed.config->node;
+  EXPECT_EQ(node.name, "edge-a");
+  EXPECT_EQ(node.interfaces, std::vector<std::string>{"eth0"});
+  EXPECT_EQ(node.tunnel_source_v4, address("10.0.0.5"));
+  EXPECT_EQ(node.tunnel_source_v6, address("fd00::5"));
+  EXPECT_EQ(node.http, core::parse_endpoint("127.0.0.1:9640"));
+  EXPECT_EQ(node.limits, core::Limits{});
+
+  ASSERT_EQ(parsed.config->services.size(), 1u);
+  const core::Service& service = parsed.config->services[0];
+  EXPECT_EQ(service.vips, (std::vector{address("203.0.113.10"), address("2001:db8::10")}));
+  EXPECT_EQ(service.protocols, std::vector{core::Protocol::tcp});
+  EXPECT_EQ(service.slots, 65536u);
+  EXPECT_EQ(service.seed, default_seed("web"));
+  ASSERT_TRUE(service.check);
+  EXPECT_EQ(service.check->interval, milliseconds(100));
+  EXPECT_EQ(service.check->timeout, milliseconds(80));
+  EXPECT_EQ(service.check->fall, 3);
+  ASSERT_EQ(service.backends.size(), 2u);
+  EXPECT_EQ(service.backends[0].endpoint, core::parse_endpoint("10.0.1.11:80"));
+  EXPECT_EQ(service.backends[0].weight, 100);
+  EXPECT_EQ(service.backends[1].weight, 200);
+  EXPECT_EQ(service.backends[1].zone, "rack-2");
+}
+
+TEST(Config, reads_every_key_that_is_built) {
+  const ParsedConfig parsed = parse_config(R"({
+    "node": {"name": "n", "interfaces": ["eth0", "eth1"], "xdp_mode": "generic", "attach": "link", "agent": false,
+             "on_exit": "detach", "limits": {"services": 9, "backends": 8, "slots": 8192, "flows": 7}},
+    "checks": {"c": {"type": "http", "port": 8080, "interval": "2s", "timeout": "1s", "fall": 5, "rise": 4, "path": "/x?y",
+                     "host": "example.net", "expect_status": [204, "301-302"]}},
+    "services": [{"name": "s", "vips": ["203.0.113.1"], "protocol": ["udp", "tcp"], "port": 53, "forward": "l2", "check": "c",
+                  "slots": 4096, "seed": 18446744073709551615, "no_backend": "drop", "on_down": "move", "unmatched": "pass",
+                  "backends": [{"name": "b", "address": "192.0.2.1", "port": 53, "weight": 65535, "zone": "é", "tier": 255}]}]})");
+  ASSERT_TRUE(parsed.config);
+  EXPECT_TRUE(parsed.problems.empty());
+  EXPECT_EQ(parsed.config->node.xdp_mode, core::XdpMode::generic);
+  EXPECT_EQ(parsed.config->node.on_exit, core::OnExit::detach);
+  EXPECT_EQ(parsed.config->node.limits, (core::Limits{9, 8, 8192, 7}));
+  const core::Service& service = parsed.config->services.at(0);
+  EXPECT_EQ(service.protocols, (std::vector{core::Protocol::tcp, core::Protocol::udp}));
+  EXPECT_EQ(service.seed, UINT64_MAX);
+  EXPECT_EQ(service.check->port, 8080);
+  EXPECT_EQ(service.check->expect_status, (std::vector<core::StatusRange>{{204, 204}, {301, 302}}));
+  EXPECT_EQ(service.backends.at(0).tier, 255);
+}
+
+TEST(Config, written_and_read_again_is_the_same) {
+  json document = example();
+  document["services"].push_back({{"name", "dns"},
+                                  {"vips", {"203.0.113.11"}},
+                                  {"protocol", {"udp", "tcp"}},
+                                  {"port", 53},
+                                  {"forward", "l2"},
+                                  {"seed", 18446744073709551615u},
+                                  {"backends", backends(3)}});
+  document["checks"]["web"]["port"] = 8081;
+  document["checks"]["web"]["interval"] = "1500ms";
+  for (const std::string& text : {std::string(kExample), document.dump()}) {
+    const auto config = parse_config(text).config;
+    ASSERT_TRUE(config) << judge(text);
+    const auto again = parse_config(to_json(*config).dump());
+    EXPECT_TRUE(again.problems.empty()) << judge(to_json(*config).dump());
+    EXPECT_EQ(again.config, config);
+  }
+}
+
+TEST(Config, an_empty_list_of_services_is_a_configuration) {
+  const auto parsed = parse_config(R"({"node": {"name": "n", "interfaces": ["eth0"]}, "services": []})");
+  ASSERT_TRUE(parsed.config);
+  EXPECT_EQ(parse_config(to_json(*parsed.config).dump()).config, parsed.config);
+}
+
+TEST(Config, names_every_error_at_once_each_with_its_line) {
+  EXPECT_EQ(
+      judge(R"({
+  "node": { "name": "edge a", "interfaces": [] },
+  "checks": { "web": { "type": "tcp",
+                       "path": "/" } },
+  "services": [
+    { "name": "web", "vips": ["224.0.0.1"],
+      "protocol": "sctp",
+      "port": 70000,
+      "chek": "web",
+      "backends": [
+        { "name": "b" },
+        { "name": "b", "address": "10.0.0.1",
+          "weight": -1 }
+      ] }
+  ]
+})"),
+      "f:2: /node/name: \"edge a\" is not a name; a name has 1 to 63 letters, digits, dots, underscores or "
+      "hyphens\n"
+      "f:2: /node/interfaces: this list is empty; it needs at least one element\n"
+      "f:4: /checks/web/path: this belongs to checks of type \"http\" only\n"
+      "f:6: /services/0/vips/0: 224.0.0.1 is a multicast address and cannot be a VIP\n"
+      "f:7: /services/0/protocol: \"sctp\" is not known; known are \"tcp\" and \"udp\"\n"
+      "f:8: /services/0/port: this must be a whole number from 1 to 65535, not 70000\n"
+      "f:9: /services/0/chek: there is no such key here; the nearest known one is \"check\"\n"
+      "f:11: /services/0/backends/0: the key \"address\" is missing here\n"
+      "f:12: /services/0/backends/1/name: the backend on line 11 is named \"b\" too; names are unique in a "
+      "service\n"
+      "f:13: /services/0/backends/1/weight: this must be a whole number from 0 to 65535, not -1\n");
+}
+
+TEST(Config, a_syntax_error_has_its_line) {
+  EXPECT_EQ(
+      judge("{\n  \"node\": {},\n  oops\n}"),
+      "f:3: /: this is not JSON: column 3: syntax error while parsing object key - invalid literal; last "
+      "read: '\"node\": {},<U+000A>  o'; expected string literal\n");
+  EXPECT_TRUE(judge("").starts_with("f:1: /: this is not JSON: ")) << judge("");
+  EXPECT_TRUE(judge("{\n\n").starts_with("f:2: /: this is not JSON: ")) << judge("{\n\n");
+  EXPECT_TRUE(judge("{} {}").starts_with("f:1: /: this is not JSON: ")) << judge("{} {}");
+  EXPECT_TRUE(judge("[1e999]").starts_with("f:1: /: this is not JSON: number overflow")) << judge("[1e999]");
+  EXPECT_TRUE(judge("\"\xff\"").starts_with("f:1: /: this is not JSON: ")) << judge("\"\xff\"");
+}
+
+TEST(Config, a_number_before_a_newline_counts_to_its_own_line) {
+  EXPECT_EQ(judge("\n[1\n]"), "f:2: /: this must be an object, not a list\n");
+  EXPECT_EQ(judge("{\"node\": {\"name\": \"n\", \"interfaces\": [\"a\",\n7\n]}, \"services\": []}"),
+            "f:2: /node/interfaces/1: this must be a string, not a number\n");
+}
+
+TEST(Config, a_key_written_twice_names_both_lines) {
+  EXPECT_EQ(judge("{\"node\": {\"name\": \"n\",\n \"interfaces\": [\"a\"],\n \"name\": {\"x\": "
+                  "1}},\n\"services\": []}"),
+            "f:3: /node/name: this key is already written on line 1; remove one of them\n");
+}
+
+TEST(Config, deep_nesting_is_refused) {
+  EXPECT_EQ(judge(std::string(100000, '[')),
+            "f:1: /: the document is nested deeper than 32 levels; no configuration is\n");
+  std::string objects;
+  for (int i = 0; i < 50000; ++i) {
+    objects += "{\"a\":";
+  }
+  EXPECT_EQ(judge(objects), "f:1: /: the document is nested deeper than 32 levels; no configuration is\n");
+}
+
+TEST(Config, an_empty_object_misses_its_required_keys) {
+  EXPECT_EQ(judge("{}"),
+            "f:1: /: the key \"node\" is missing here\nf:1: /: the key \"services\" is missing here\n");
+}
+
+TEST(Config, a_wrong_type_is_named) {
+  EXPECT_EQ(judge_patched(""_json_pointer, {{"services", 5}}),
+            "f:1: /services: this must be a list, not a number\n");
+  EXPECT_EQ(judge_service({{"port", "http"}}),
+            "f:1: /services/0/port: this must be a whole number from 1 to 65535, not a string\n");
+  EXPECT_EQ(judge_service({{"port", 80.5}}),
+            "f:1: /services/0/port: this must be a whole number from 1 to 65535, not 80.5\n");
+  EXPECT_EQ(judge_node({{"agent", "yes"}}), "f:1: /node/agent: this must be true or false, not a string\n");
+}
+
+TEST(Config, what_is_not_built_yet_is_refused_naming_what_is) {
+  EXPECT_EQ(judge_service({{"forward", "gue"}}),
+            "f:1: /services/0/forward: \"gue\" is not built yet; built so far: \"ipip\" and \"l2\"\n");
+  EXPECT_EQ(judge_service({{"no_backend", "reject"}}),
+            "f:1: /services/0/no_backend: \"reject\" is not built yet; built so far: \"drop\"\n");
+  EXPECT_EQ(judge_service({{"on_down", "keep"}}),
+            "f:1: /services/0/on_down: \"keep\" is not built yet; built so far: \"move\"\n");
+  EXPECT_EQ(judge_service({{"unmatched", "reject"}}),
+            "f:1: /services/0/unmatched: \"reject\" is not built yet; built so far: \"pass\"\n");
+  EXPECT_EQ(judge_service({{"settle", "5s"}}),
+            "f:1: /services/0/settle: this key is not built yet; leave it out\n");
+  EXPECT_EQ(judge_service({{"port", "any"}}),
+            "f:1: /services/0/port: the port \"any\" is not built yet; write a number from 1 to 65535\n");
+  EXPECT_EQ(judge_check({{"type", "icmp"}}),
+            "f:1: /checks/web/type: \"icmp\" is not built yet; built so far: \"tcp\" and \"http\"\n");
+  EXPECT_EQ(judge_node({{"attach", "dispatcher"}}),
+            "f:1: /node/attach: \"dispatcher\" is not built yet; built so far: \"link\"\n");
+  EXPECT_EQ(judge_node({{"tunnel_source", {"10.0.0.0/24"}}}),
+            "f:1: /node/tunnel_source/0: a prefix as tunnel source is not built yet; write one address\n");
+  EXPECT_EQ(judge_node({{"agent", true}}),
+            "f:1: /node/agent: a node that is its own agent is not built yet; write false or leave it out\n");
+  EXPECT_EQ(judge_node({{"announce", true}}),
+            "f:1: /node/announce: this key is not built yet; leave it out\n");
+}
+
+TEST(Config, what_the_program_already_does_may_be_written) {
+  EXPECT_EQ(judge_service({{"no_backend", "drop"}, {"on_down", "move"}, {"unmatched", "pass"}}), "");
+  EXPECT_EQ(judge_node({{"attach", "link"}, {"agent", false}}), "");
+}
+
+TEST(Config, durations_have_units_and_bounds) {
+  EXPECT_EQ(judge_check({{"interval", "1h"}, {"timeout", "1m"}}), "");
+  for (const char* wrong : {"", "5", "ms", "-5ms", "1.5s", " 1s", "1 s", "1d", "1S"}) {
+    EXPECT_NE(judge_check({{"interval", wrong}}).find("is not a duration"), std::string::npos) << wrong;
+  }
+  for (const char* wrong : {"9ms", "0s", "61m", "99999999999999999999ms", "18446744073709551615h"}) {
+    EXPECT_NE(judge_check({{"interval", wrong}}).find("is not between 10ms and 1h"), std::string::npos)
+        << wrong;
+  }
+  EXPECT_EQ(
+      judge_check({{"timeout", "200ms"}}),
+      "f:1: /checks/web/timeout: the timeout (200ms) is longer than the interval (100ms); a probe must end "
+      "before the next begins\n");
+  EXPECT_EQ(judge_check({{"timeout", nullptr}}),
+            "f:1: /checks/web: the timeout (500ms where none is written) is longer than the interval "
+            "(100ms); a probe "
+            "must end before the next begins\n");
+}
+
+TEST(Config, http_checks_cannot_smuggle_lines) {
+  EXPECT_NE(judge_check({{"path", "/x\r\nX: y"}}), "");
+  EXPECT_NE(judge_check({{"path", "x"}}), "");
+  EXPECT_NE(judge_check({{"host", "a b"}}), "");
+  for (const json& wrong :
+       {json("2xx"), json("99"), json("600"), json("299-200"), json(20), json("200-"), json("")}) {
+    EXPECT_NE(judge_check({{"expect_status", {wrong}}}), "") << wrong;
+  }
+}
+
+TEST(Config, slots_are_a_power_of_two) {
+  EXPECT_EQ(judge_service({{"slots", 5000}}),
+            "f:1: /services/0/slots: 5000 is not a power of two; write 4096, 8192, ... or 1048576\n");
+  EXPECT_NE(judge_service({{"slots", 2048}}), "");
+  EXPECT_NE(judge_service({{"slots", 2097152}}), "");
+  EXPECT_EQ(judge_service({{"slots", 1048576}}), "");
+}
+
+TEST(Config, few_slots_a_backend_warn_and_too_few_are_refused) {
+  EXPECT_EQ(judge_service({{"slots", 4096}, {"backends", backends(10)}}), "");
+  EXPECT_EQ(judge_service({{"slots", 4096}, {"backends", backends(11)}}),
+            "f:1: /services/0/slots: warning: 4096 slots for 11 backends are 372 each, fewer than 400; write "
+            "\"slots\": "
+            "8192 for an even spread\n");
+  EXPECT_EQ(judge_service({{"slots", 4096}, {"backends", backends(103)}}),
+            "f:1: /services/0/slots: 4096 slots for 103 backends are 39 each, fewer than 40; write "
+            "\"slots\": 65536\n");
+}
+
+TEST(Config, names_and_places_are_unique) {
+  json document = example();
+  document["services"].push_back(document["services"][0]);
+  EXPECT_EQ(
+      judge(document.dump()),
+      "f:1: /services/1/name: the service on line 1 is named \"web\" too; names are unique\n"
+      "f:1: /services/1/vips/0: the services \"web\" (line 1) and \"web\" both claim tcp 203.0.113.10:80\n"
+      "f:1: /services/1/vips/1: the services \"web\" (line 1) and \"web\" both claim tcp "
+      "[2001:db8::10]:80\n");
+  EXPECT_EQ(judge_service({{"vips", {"203.0.113.10", "203.0.113.10"}}}),
+            "f:1: /services/0/vips/1: the service \"web\" lists this VIP twice\n");
+  EXPECT_EQ(judge_backend({{"address", "10.0.1.11"}}),
+            "f:1: /services/0/backends/1/address: \"web-1\" and \"web-2\" are both 10.0.1.11:80; a service "
+            "has each "
+            "backend once\n");
+  EXPECT_EQ(judge_service({{"protocol", {"tcp", "tcp"}}}),
+            "f:1: /services/0/protocol/1: this protocol is listed twice\n");
+}
+
+TEST(Config, one_vip_serves_two_services_on_other_ports_or_protocols) {
+  json document = example();
+  document["services"].push_back(document["services"][0]);
+  document["services"][1]["name"] = "quic";
+  document["services"][1]["protocol"] = "udp";
+  EXPECT_EQ(judge(document.dump()), "");
+}
+
+TEST(Config, addresses_that_are_no_hosts_are_refused) {
+  for (const char* wrong : {"0.0.0.0", "127.0.0.1", "224.0.0.1", "255.255.255.255", "::", "::1", "ff02::1",
+                            "web", "10.0.0.1/32"}) {
+    EXPECT_NE(judge_backend({{"address", wrong}}), "") << wrong;
+    EXPECT_NE(judge_service({{"vips", {wrong}}}), "") << wrong;
+  }
+  EXPECT_EQ(
+      judge_backend({{"address", "2001:db8::10"}}),
+      "f:1: /services/0/backends/1/address: 2001:db8::10 is a VIP; a backend needs an address of its own\n");
+}
+
+TEST(Config, a_service_needs_a_backend_with_weight) {
+  EXPECT_EQ(judge_service({{"backends", json::array()}}),
+            "f:1: /services/0/backends: this list is empty; it needs at least one element\n");
+  EXPECT_EQ(judge_backend({{"weight", 0}}), "");
+  json document = example();
+  document["services"][0]["backends"][0]["weight"] = 0;
+  document["services"][0]["backends"][1]["weight"] = 0;
+  EXPECT_EQ(
+      judge(document.dump()),
+      "f:1: /services/0/backends: every backend has weight 0, so no slot has an owner; give one of them a "
+      "weight\n");
+}
+
+TEST(Config, an_unknown_check_names_the_nearest) {
+  EXPECT_EQ(judge_service({{"check", "wbe"}}),
+            "f:1: /services/0/check: there is no check \"wbe\" under \"checks\"; the nearest known one is "
+            "\"web\"\n");
+}
+
+TEST(Config, a_check_without_service_warns) {
+  EXPECT_EQ(judge_service({{"check", nullptr}}), "f:1: /checks/web: warning: no service uses this check\n");
+}
+
+TEST(Config, l2_wants_one_family) {
+  EXPECT_EQ(judge_service({{"forward", "l2"}, {"vips", {"203.0.113.10"}}}), "");
+  EXPECT_EQ(judge_service({{"forward", "l2"}, {"backends", backends(1)}}),
+            "f:1: /services/0/backends/0/address: \"l2\" hands packets on as they are, so 10.1.0.1 cannot "
+            "serve the VIP "
+            "2001:db8::10 of the other family; use \"forward\": \"ipip\" or split the service\n");
+}
+
+TEST(Config, a_port_that_packets_do_not_reach_warns) {
+  EXPECT_EQ(judge_backend({{"port", 8080}}),
+            "f:1: /services/0/backends/1/port: warning: packets keep the service's port 80 under this "
+            "forwarding; port "
+            "8080 is only probed\n");
+}
+
+TEST(Config, a_limit_that_is_too_small_is_named) {
+  EXPECT_EQ(judge_node({{"limits", {{"slots", 32768}}}}),
+            "f:1: /node/limits/slots: the configuration has 65536 slots in all services together, but "
+            "node.limits.slots "
+            "allows 32768; raise node.limits.slots\n");
+  EXPECT_EQ(judge_node({{"limits", {{"backends", 1}}}}),
+            "f:1: /node/limits/backends: the configuration has 2 backend entries, but node.limits.backends "
+            "allows 1; "
+            "raise node.limits.backends\n");
+  json document = example();
+  document["node"]["limits"]["services"] = 1;
+  document["services"][0]["vips"].push_back("203.0.113.12");
+  EXPECT_EQ(judge(document.dump()),
+            "f:1: /node/limits/services: the VIPs with their ports and protocols need 6 rows, but "
+            "node.limits.services 1 "
+            "makes room for 4; raise node.limits.services\n");
+  document["services"].push_back({{"name", "x"},
+                                  {"vips", {"203.0.113.10"}},
+                                  {"protocol", "udp"},
+                                  {"port", 1},
+                                  {"backends", backends(1)}});
+  EXPECT_NE(
+      judge(document.dump()).find("the configuration has 2 services, but node.limits.services allows 1"),
+      std::string::npos);
+}
+
+TEST(Config, services_that_share_check_and_backends_share_entries) {
+  json document = example();
+  document["node"]["limits"] = {{"backends", 2}};
+  document["services"].push_back(document["services"][0]);
+  document["services"][1]["name"] = "web-alt";
+  document["services"][1]["vips"] = {"203.0.113.20"};
+  EXPECT_EQ(judge(document.dump()), "");
+}
+
+TEST(Config, node_keys_are_judged) {
+  EXPECT_NE(judge_node({{"tunnel_source", {"10.0.0.5", "10.0.0.6"}}})
+                .find("there is an IPv4 tunnel source already, 10.0.0.5"),
+            std::string::npos);
+  EXPECT_NE(judge_node({{"http", "9640"}}), "");
+  EXPECT_NE(judge_node({{"http", "127.0.0.1:0"}}), "");
+  EXPECT_NE(judge_node({{"interfaces", {"eth0", "eth0"}}}), "");
+  EXPECT_NE(judge_node({{"interfaces", {"an-interface-too-long"}}}), "");
+  EXPECT_NE(judge_node({{"interfaces", {"../x"}}}), "");
+  EXPECT_NE(judge_node({{"limits", {{"backends", 65536}}}}), "");
+  EXPECT_EQ(judge_node({{"xdp_mod", "auto"}}),
+            "f:1: /node/xdp_mod: there is no such key here; the nearest known one is \"xdp_mode\"\n");
+}
+
+TEST(Config, hostile_text_is_escaped_in_sentences) {
+  const std::string lines = judge_node({{"name", "\x1b[2J\n\xc3\xa9"}});
+  EXPECT_EQ(lines.find('\x1b'), std::string::npos);
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 1) << lines;
+  const json long_name = {{"name", std::string(5000, 'x')}};
+  EXPECT_LT(judge_node(long_name).size(), 300u);
+}
+
+TEST(Config, a_key_with_a_line_break_cannot_forge_a_line) {
+  const std::string lines = judge_node({{"x\nf:1: /: fine", 1}});
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 1) << lines;
+}
+
+// Any bytes are judged: whatever is accepted survives being written and read again.
+TEST(Config, mutations_never_crash_and_what_is_accepted_is_sound) {
+  constexpr unsigned kSeed = 20240607;
+  std::mt19937 random(kSeed);
+  const std::vector<std::string> pieces = {
+      "{",       "}",    "[",    "]",    ":",     ",",     "\"",
+      "\\u0000", "null", "true", "-1",   "1e308", "65536", "0",
+      "\n",      "//",   "/*",   "\xff", "\"\"",  "::1",   "999999999999999999999",
+      "\"tcp\"", "{}",   "[]"};
+  int accepted = 0;
+  for (int round = 0; round < 20000; ++round) {
+    std::string text = kExample;
+    for (auto edits = 1 + random() % 4; edits > 0; --edits) {
+      const std::size_t place = random() % text.size();
+      switch (random() % 4) {
+        case 0:
+          text[place] = static_cast<char>(random());
+          break;
+        case 1:
+          text.erase(place, 1 + random() % 12);
+          break;
+        case 2:
+          text.insert(place, pieces[random() % pieces.size()]);
+          break;
+        default:
+          text.insert(place, text.substr(random() % text.size(), random() % 60));
+      }
+      if (text.empty()) {
+        text = " ";
+      }
+    }
+    const ParsedConfig parsed = parse_config(text);
+    const bool errors = std::any_of(parsed.problems.begin(), parsed.problems.end(),
+                                    [](const Problem& problem) { return !problem.warning; });
+    ASSERT_NE(parsed.config.has_value(), errors) << "seed " << kSeed << " round " << round << "\n" << text;
+    if (parsed.config) {
+      ++accepted;
+      ASSERT_EQ(parse_config(to_json(*parsed.config).dump()).config, parsed.config)
+          << "seed " << kSeed << " round " << round << "\n"
+          << text;
+    }
+  }
+  EXPECT_GT(accepted, 100) << "the mutations are too coarse to reach the rules";
+}
+
+TEST(Config, a_large_configuration_is_read_quickly) {
+  json document = example();
+  document["node"]["limits"] = {{"slots", 1 << 23}, {"services", 2000}, {"backends", 65535}};
+  for (int i = 0; i < 1000; ++i) {
+    document["services"].push_back(
+        {{"name", "s" + std::to_string(i)},
+         {"vips", {"198.51." + std::to_string(i / 250) + "." + std::to_string(i % 250)}},
+         {"protocol", "tcp"},
+         {"port", 80},
+         {"slots", 4096},
+         {"backends", backends(10)}});
+  }
+  const std::string text = document.dump(2);
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_EQ(judge(text), "");
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
+}
+
+TEST(Config, a_file_that_cannot_be_read_is_a_sentence) {
+  const auto absent = read_config("/nonexistent/phalanx.json");
+  ASSERT_FALSE(absent);
+  EXPECT_EQ(absent.error().message,
+            "read the configuration /nonexistent/phalanx.json: No such file or directory; name a file that "
+            "this user may "
+            "read");
+  EXPECT_FALSE(read_config("/"));
+}
+
+TEST(Config, a_file_is_read_whole) {
+  char path[] = "/tmp/phalanx-config-XXXXXX";
+  const int fd = mkstemp(path);
+  ASSERT_GE(fd, 0);
+  const std::string text = kExample + std::string(200000, ' ');
+  EXPECT_EQ(write(fd, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  close(fd);
+  const auto parsed = read_config(path);
+  unlink(path);
+  ASSERT_TRUE(parsed);
+  EXPECT_TRUE(parsed->config);
+}
+
+}  // namespace
+}  // namespace phalanx::adapters

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "adapters/config/agent_config.hpp"
+
+#include <phalanx.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "adapters/config/config_file.hpp"
+#include "adapters/config/decode.hpp"
+#include "adapters/config/document.hpp"
+#include "adapters/config/fields.hpp"
+
+namespace phalanx::adapters {
+
+namespace {
+
+core::Address network_of(const core::Prefix& prefix) {
+  core::Address network = prefix.address;
+  for (int bit = prefix.length; bit < network.size() * 8; ++bit) {
+    network.bytes[static_cast<std::size_t>(bit) / 8] &= static_cast<std::uint8_t>(~(0x80u >> (bit % 8)));
+  }
+  return network;
+}
+
+std::optional<core::Prefix> read_prefix(const Field& field, Problems& problems) {
+  const auto text = read_text(field, problems);
+  if (!text) {
+    return std::nullopt;
+  }
+  const auto prefix = core::parse_prefix(*text);
+  if (!prefix) {
+    error_at(field, problems, quoted(*text) + " is no address or prefix, such as \"10.0.0.0/24\"");
+    return std::nullopt;
+  }
+  if (const core::Prefix network{network_of(*prefix), prefix->length}; network != *prefix) {
+    error_at(field, problems,
+             *text + " has bits set beyond its length; write " + to_string(network) + " or one address");
+  }
+  return prefix;
+}
+
+template <typename Value>
+void add_once(std::vector<Value>& list, const std::optional<Value>& value, const Field& field,
+              Problems& problems) {
+  if (!value) {
+    return;
+  }
+  if (std::find(list.begin(), list.end(), *value) != list.end()) {
+    error_at(field, problems, field.node->text + " is listed twice");
+  }
+  list.push_back(*value);
+}
+
+void refuse_long(const MaybeField& field, std::size_t most, Problems& problems) {
+  if (field && field->node->children.size() > most) {
+    error_at(*field, problems, "this list has more than " + std::to_string(most) + " elements");
+  }
+}
+
+AgentConfig decode_agent(const Field& field, Problems& problems) {
+  AgentConfig config;
+  ObjectReader reader(field, problems);
+  set(config.interface, read_interface(reader.required("interface"), problems));
+  set(config.xdp_mode, read_xdp_mode(reader.optional("xdp_mode"), problems));
+  const auto vips = reader.required("vips");
+  refuse_long(vips, PHX_AGENT_MAX_VIPS, problems);
+  for (const Field& element : read_list(vips, problems)) {
+    add_once(config.vips, read_host_address(element, problems, "a VIP"), element, problems);
+  }
+  const auto nodes = reader.required("nodes");
+  refuse_long(nodes, PHX_AGENT_MAX_NODES, problems);
+  for (const Field& element : read_list(nodes, problems)) {
+    add_once(config.nodes, read_prefix(element, problems), element, problems);
+  }
+  reader.not_built("peers");
+  reader.not_built("gue_port");
+  reader.finish();
+  return config;
+}
+
+}  // namespace
+
+ParsedAgentConfig parse_agent_config(std::string_view text) {
+  Problems problems;
+  ParsedAgentConfig parsed;
+  if (const auto root = read_document(text, problems)) {
+    ObjectReader reader({&*root, ""}, problems);
+    if (const auto agent = reader.required("agent")) {
+      parsed.config = decode_agent(*agent, problems);
+    }
+    reader.finish();
+  }
+  if (problems.any_errors()) {
+    parsed.config.reset();
+  }
+  parsed.problems = problems.take();
+  return parsed;
+}
+
+Result<ParsedAgentConfig> read_agent_config(const std::string& path) {
+  auto text = read_config_text(path);
+  if (!text) {
+    return fail(std::move(text.error().message));
+  }
+  return parse_agent_config(*text);
+}
+
+}  // namespace phalanx::adapters

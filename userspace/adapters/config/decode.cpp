@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "adapters/config/decode.hpp"
+
+#include <phalanx.h>
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+namespace phalanx::adapters {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+// Checks by name, and which of them a service uses.
+struct Checks {
+  std::map<std::string, core::Check> by_name;
+  std::set<std::string> used;
+};
+
+void decode_tunnel_source(const Field& field, core::Node& node, Problems& problems) {
+  if (field.node->kind == DocumentNode::Kind::text && field.node->text.find('/') != std::string::npos &&
+      core::parse_prefix(field.node->text)) {
+    error_at(field, problems, "a prefix as tunnel source is not built yet; write one address");
+    return;
+  }
+  const auto address = read_host_address(field, problems, "a tunnel source");
+  if (!address) {
+    return;
+  }
+  const bool ipv4 = address->family == core::Family::ipv4;
+  auto& target = ipv4 ? node.tunnel_source_v4 : node.tunnel_source_v6;
+  if (target) {
+    error_at(field, problems,
+             std::string("there is an ") + (ipv4 ? "IPv4" : "IPv6") + " tunnel source already, " +
+                 to_string(*target) + "; write at most one a family");
+  }
+  target = address;
+}
+
+void decode_limits(const MaybeField& field, core::Limits& limits, Problems& problems) {
+  if (!field) {
+    return;
+  }
+  ObjectReader reader(*field, problems);
+  set(limits.services, read_natural(reader.optional("services"), problems, 1, 65536));
+  set(limits.backends, read_natural(reader.optional("backends"), problems, 1, PHX_MAX_ENTRIES));
+  set(limits.slots, read_natural(reader.optional("slots"), problems, PHX_MIN_SLOTS, 1u << 28));
+  set(limits.flows, read_natural(reader.optional("flows"), problems, 1, 1u << 24));
+  reader.finish();
+}
+
+void decode_interfaces(const MaybeField& field, core::Node& node, Problems& problems) {
+  for (const Field& element : read_list(field, problems)) {
+    const auto name = read_interface(element, problems);
+    if (!name) {
+      continue;
+    }
+    if (std::find(node.interfaces.begin(), node.interfaces.end(), *name) != node.interfaces.end()) {
+      error_at(element, problems, "the interface " + *name + " is listed twice");
+    }
+    node.interfaces.push_back(*name);
+  }
+}
+
+void decode_http(const MaybeField& field, core::Node& node, Problems& problems) {
+  const auto text = read_text(field, problems);
+  if (!text) {
+    return;
+  }
+  const auto endpoint = core::parse_endpoint(*text);
+  if (!endpoint || endpoint->port == 0) {
+    error_at(*field, problems,
+             quoted(*text) + " is no address and port, such as \"127.0.0.1:9640\" or \"[::1]:9640\"");
+    return;
+  }
+  node.http = endpoint;
+}
+
+void decode_node(const MaybeField& field, core::Node& node, Problems& problems) {
+  if (!field) {
+    return;
+  }
+  ObjectReader reader(*field, problems);
+  set(node.name, read_name(reader.required("name"), problems));
+  decode_interfaces(reader.required("interfaces"), node, problems);
+  set(node.xdp_mode, read_xdp_mode(reader.optional("xdp_mode"), problems));
+  choose(reader.optional("attach"), problems, {"link"}, {"dispatcher"});
+  for (const Field& element : read_list(reader.optional("tunnel_source"), problems)) {
+    decode_tunnel_source(element, node, problems);
+  }
+  decode_http(reader.optional("http"), node, problems);
+  const Choices<core::OnExit> on_exit{{{"keep", core::OnExit::keep}, {"detach", core::OnExit::detach}}, {}};
+  set(node.on_exit, read_choice(reader.optional("on_exit"), problems, on_exit));
+  decode_limits(reader.optional("limits"), node.limits, problems);
+  const auto agent = reader.optional("agent");
+  if (read_boolean(agent, problems).value_or(false)) {
+    error_at(*agent, problems, "a node that is its own agent is not built yet; write false or leave it out");
+  }
+  reader.not_built("announce");
+  reader.finish();
+}
+
+std::optional<core::StatusRange> status_range(std::string_view text) {
+  const std::size_t hyphen = text.find('-');
+  const auto number = [](std::string_view digits) -> std::optional<int> {
+    const bool three_digits = digits.size() == 3 && std::all_of(digits.begin(), digits.end(), [](char digit) {
+                                return digit >= '0' && digit <= '9';
+                              });
+    return three_digits ? std::optional(std::stoi(std::string(digits))) : std::nullopt;
+  };
+  const auto first = number(text.substr(0, hyphen));
+  const auto last = hyphen == std::string_view::npos ? first : number(text.substr(hyphen + 1));
+  if (!first || !last || *first < 100 || *last > 599 || *first > *last) {
+    return std::nullopt;
+  }
+  return core::StatusRange{*first, *last};
+}
+
+void decode_expect_status(const MaybeField& field, core::Check& check, Problems& problems) {
+  if (!field) {
+    return;
+  }
+  check.expect_status.clear();
+  for (const Field& element : read_list(field, problems)) {
+    const bool number = element.node->kind == DocumentNode::Kind::natural;
+    const auto text =
+        number ? std::optional(std::to_string(element.node->natural)) : read_text(element, problems);
+    const auto range = text ? status_range(*text) : std::nullopt;
+    if (range) {
+      check.expect_status.push_back(*range);
+    } else if (text) {
+      error_at(element, problems,
+               quoted(*text) + " is no status from 100 to 599 nor a range such as \"200-299\"");
+    }
+  }
+}
+
+// Text for the request's first line or a field: visible ASCII, so that it can't end the line.
+void decode_visible(const MaybeField& field, std::string& target, char first, Problems& problems) {
+  constexpr std::size_t kLongest = 1024;
+  const auto text = read_text(field, problems);
+  if (!text) {
+    return;
+  }
+  const bool visible =
+      std::all_of(text->begin(), text->end(), [](char letter) { return letter > ' ' && letter < 0x7f; });
+  if (text->empty() || !visible || text->size() > kLongest) {
+    error_at(*field, problems, "this must have 1 to 1024 visible ASCII characters and no space");
+  } else if (first != '\0' && text->front() != first) {
+    error_at(*field, problems, quoted(*text) + " must begin with '" + first + "'");
+  } else {
+    target = *text;
+  }
+}
+
+void decode_http_keys(ObjectReader& reader, core::Check& check, Problems& problems) {
+  const auto path = reader.optional("path");
+  const auto host = reader.optional("host");
+  const auto expect_status = reader.optional("expect_status");
+  if (check.type == core::CheckType::http) {
+    decode_visible(path, check.path, '/', problems);
+    decode_visible(host, check.host, '\0', problems);
+    decode_expect_status(expect_status, check, problems);
+    return;
+  }
+  for (const auto& field : {path, host, expect_status}) {
+    if (field) {
+      error_at(*field, problems, "this belongs to checks of type \"http\" only");
+    }
+  }
+}
+
+core::Check decode_check(const Field& field, Problems& problems) {
+  core::Check check;
+  ObjectReader reader(field, problems);
+  const Choices<core::CheckType> types{{{"tcp", core::CheckType::tcp}, {"http", core::CheckType::http}},
+                                       {"https", "udp", "icmp", "dns", "grpc", "heartbeat"}};
+  const auto type_field = reader.required("type");
+  const auto type = read_choice(type_field, problems, types);
+  set(check.type, type);
+  set(check.port, read_port(reader.optional("port"), problems));
+  set(check.interval,
+      read_duration(reader.optional("interval"), problems, milliseconds(10), std::chrono::hours(1)));
+  const auto timeout_field = reader.optional("timeout");
+  set(check.timeout, read_duration(timeout_field, problems, milliseconds(1), std::chrono::hours(1)));
+  if (check.timeout > check.interval) {
+    error_at(timeout_field.value_or(field), problems,
+             "the timeout (" + plain(check.timeout) + (timeout_field ? "" : " where none is written") +
+                 ") is longer than the interval (" + plain(check.interval) +
+                 "); a probe must end before the next begins");
+  }
+  set(check.fall, read_natural(reader.optional("fall"), problems, 1, 100));
+  set(check.rise, read_natural(reader.optional("rise"), problems, 1, 100));
+  if (type) {
+    decode_http_keys(reader, check, problems);
+    reader.finish();
+  }
+  return check;
+}
+
+Checks decode_checks(const MaybeField& field, Problems& problems) {
+  Checks checks;
+  if (!field) {
+    return checks;
+  }
+  ObjectReader reader(*field, problems);
+  for (const std::string& name : field->node->keys) {
+    const auto member = reader.optional(name);
+    if (!is_name(name)) {
+      error_at(*member, problems, quoted(name) + " is not a name; " + std::string(kNameRule));
+    }
+    checks.by_name[name] = decode_check(*member, problems);
+  }
+  return checks;
+}
+
+void decode_protocols(const MaybeField& field, core::Service& service, Problems& problems) {
+  const Choices<core::Protocol> protocols{{{"tcp", core::Protocol::tcp}, {"udp", core::Protocol::udp}}, {}};
+  if (!field) {
+    return;
+  }
+  const bool list = field->node->kind == DocumentNode::Kind::array;
+  for (const Field& element : list ? read_list(field, problems) : std::vector<Field>{*field}) {
+    const auto protocol = read_choice(MaybeField(element), problems, protocols);
+    if (!protocol) {
+      continue;
+    }
+    if (std::find(service.protocols.begin(), service.protocols.end(), *protocol) != service.protocols.end()) {
+      error_at(element, problems, "this protocol is listed twice");
+    } else {
+      service.protocols.push_back(*protocol);
+    }
+  }
+  std::sort(service.protocols.begin(), service.protocols.end());
+}
+
+void decode_check_name(const MaybeField& field, core::Service& service, Checks& checks, Problems& problems) {
+  const auto name = read_text(field, problems);
+  if (!name) {
+    return;
+  }
+  if (const auto found = checks.by_name.find(*name); found != checks.by_name.end()) {
+    service.check_name = *name;
+    service.check = found->second;
+    checks.used.insert(*name);
+    return;
+  }
+  std::vector<std::string> known;
+  for (const auto& [known_name, check] : checks.by_name) {
+    known.push_back(known_name);
+  }
+  error_at(*field, problems,
+           "there is no check " + quoted(*name) + " under \"checks\"" +
+               (known.empty() ? "" : "; the nearest known one is " + quoted(nearest(*name, known))));
+}
+
+void decode_slots(const MaybeField& field, core::Service& service, Problems& problems) {
+  const auto slots = read_natural(field, problems, PHX_MIN_SLOTS, PHX_MAX_SLOTS);
+  if (slots && (*slots & (*slots - 1)) != 0) {
+    error_at(*field, problems,
+             std::to_string(*slots) + " is not a power of two; write 4096, 8192, ... or 1048576");
+    return;
+  }
+  set(service.slots, slots);
+}
+
+core::Backend decode_backend(const Field& field, std::uint16_t service_port, Problems& problems) {
+  core::Backend backend;
+  backend.endpoint.port = service_port;
+  ObjectReader reader(field, problems);
+  set(backend.name, read_name(reader.required("name"), problems));
+  set(backend.endpoint.address, read_host_address(reader.required("address"), problems, "a backend"));
+  set(backend.endpoint.port, read_port(reader.optional("port"), problems));
+  set(backend.weight, read_natural(reader.optional("weight"), problems, 0, 65535));
+  const auto zone = reader.optional("zone");
+  set(backend.zone, read_text(zone, problems));
+  const auto control = [](char letter) { return (letter >= 0 && letter < ' ') || letter == 0x7f; };
+  if (backend.zone.size() > 255 || std::any_of(backend.zone.begin(), backend.zone.end(), control)) {
+    error_at(*zone, problems, "a zone has at most 255 bytes and no control characters");
+  }
+  set(backend.tier, read_natural(reader.optional("tier"), problems, 0, 255));
+  reader.finish();
+  return backend;
+}
+
+// What of a service's design is decided by one word today.
+void decode_fixed_rules(ObjectReader& reader, Problems& problems) {
+  choose(reader.optional("no_backend"), problems, {"drop"}, {"reject", "last-good"});
+  choose(reader.optional("on_down"), problems, {"move"}, {"keep"});
+  choose(reader.optional("unmatched"), problems, {"pass"}, {"drop", "reject"});
+  for (const std::string_view key : {"track", "transition", "settle", "gue_port"}) {
+    reader.not_built(key);
+  }
+}
+
+core::Service decode_service(const Field& field, Checks& checks, Problems& problems) {
+  core::Service service;
+  ObjectReader reader(field, problems);
+  set(service.name, read_name(reader.required("name"), problems));
+  for (const Field& element : read_list(reader.required("vips"), problems)) {
+    service.vips.push_back(read_host_address(element, problems, "a VIP").value_or(core::Address{}));
+  }
+  decode_protocols(reader.required("protocol"), service, problems);
+  set(service.port, read_port(reader.required("port"), problems));
+  const Choices<core::Forward> forwards{{{"ipip", core::Forward::ipip}, {"l2", core::Forward::l2}},
+                                        {"gue", "nat", "fullnat"}};
+  set(service.forward, read_choice(reader.optional("forward"), problems, forwards));
+  decode_check_name(reader.optional("check"), service, checks, problems);
+  decode_slots(reader.optional("slots"), service, problems);
+  service.seed = default_seed(service.name);
+  set(service.seed, read_natural(reader.optional("seed"), problems, 0, UINT64_MAX));
+  decode_fixed_rules(reader, problems);
+  for (const Field& element : read_list(reader.required("backends"), problems)) {
+    service.backends.push_back(decode_backend(element, service.port, problems));
+  }
+  reader.finish();
+  return service;
+}
+
+// Silent where a service could not be read whole: it may have meant to use the check.
+void warn_of_unused(const MaybeField& field, const Checks& checks, Problems& problems) {
+  if (problems.any_errors_under("/services")) {
+    return;
+  }
+  for (const auto& [name, check] : checks.by_name) {
+    if (!checks.used.contains(name)) {
+      const DocumentNode* node = field->node->find(name);
+      problems.warning(node->line, pointer_to(field->pointer, name), "no service uses this check");
+    }
+  }
+}
+
+}  // namespace
+
+core::Config decode_config(const DocumentNode& root, Problems& problems) {
+  core::Config config;
+  ObjectReader reader({&root, ""}, problems);
+  decode_node(reader.required("node"), config.node, problems);
+  const auto checks_field = reader.optional("checks");
+  Checks checks = decode_checks(checks_field, problems);
+  for (const Field& element : read_list(reader.required("services"), problems, Emptiness::allowed)) {
+    config.services.push_back(decode_service(element, checks, problems));
+  }
+  warn_of_unused(checks_field, checks, problems);
+  reader.finish();
+  return config;
+}
+
+std::optional<core::XdpMode> read_xdp_mode(const MaybeField& field, Problems& problems) {
+  const Choices<core::XdpMode> modes{{{"auto", core::XdpMode::automatic},
+                                      {"native", core::XdpMode::native},
+                                      {"generic", core::XdpMode::generic}},
+                                     {}};
+  return read_choice(field, problems, modes);
+}
+
+std::uint64_t default_seed(std::string_view service_name) {
+  std::uint64_t hash = 0xcbf29ce484222325ull;
+  for (const char letter : service_name) {
+    hash = (hash ^ static_cast<std::uint8_t>(letter)) * 0x100000001b3ull;
+  }
+  hash = (hash ^ (hash >> 30)) * 0xbf58476d1ce4e5b9ull;
+  hash = (hash ^ (hash >> 27)) * 0x94d049bb133111ebull;
+  return hash ^ (hash >> 31);
+}
+
+}  // namespace phalanx::adapters

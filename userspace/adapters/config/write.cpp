@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nlohmann/json.hpp>
+
+#include "adapters/config/config_file.hpp"
+#include "adapters/config/fields.hpp"
+
+namespace phalanx::adapters {
+
+namespace {
+
+using Json = nlohmann::json;
+
+std::string_view word(core::XdpMode mode) {
+  switch (mode) {
+    case core::XdpMode::automatic:
+      return "auto";
+    case core::XdpMode::native:
+      return "native";
+    case core::XdpMode::generic:
+      return "generic";
+  }
+  return "auto";
+}
+
+Json node_json(const core::Node& node) {
+  Json json = {{"name", node.name},
+               {"interfaces", node.interfaces},
+               {"xdp_mode", word(node.xdp_mode)},
+               {"on_exit", node.on_exit == core::OnExit::keep ? "keep" : "detach"},
+               {"limits",
+                {{"services", node.limits.services},
+                 {"backends", node.limits.backends},
+                 {"slots", node.limits.slots},
+                 {"flows", node.limits.flows}}}};
+  for (const auto& source : {node.tunnel_source_v4, node.tunnel_source_v6}) {
+    if (source) {
+      json["tunnel_source"].push_back(to_string(*source));
+    }
+  }
+  if (node.http) {
+    json["http"] = to_string(*node.http);
+  }
+  return json;
+}
+
+Json check_json(const core::Check& check) {
+  Json json = {{"type", check.type == core::CheckType::tcp ? "tcp" : "http"},
+               {"interval", plain(check.interval)},
+               {"timeout", plain(check.timeout)},
+               {"fall", check.fall},
+               {"rise", check.rise}};
+  if (check.port) {
+    json["port"] = *check.port;
+  }
+  if (check.type != core::CheckType::http) {
+    return json;
+  }
+  json["path"] = check.path;
+  if (!check.host.empty()) {
+    json["host"] = check.host;
+  }
+  for (const core::StatusRange& range : check.expect_status) {
+    json["expect_status"].push_back(std::to_string(range.first) + "-" + std::to_string(range.last));
+  }
+  return json;
+}
+
+Json backend_json(const core::Backend& backend) {
+  return {{"name", backend.name},          {"address", to_string(backend.endpoint.address)},
+          {"port", backend.endpoint.port}, {"weight", backend.weight},
+          {"zone", backend.zone},          {"tier", backend.tier}};
+}
+
+Json service_json(const core::Service& service) {
+  Json json = {{"name", service.name},
+               {"port", service.port},
+               {"forward", service.forward == core::Forward::ipip ? "ipip" : "l2"},
+               {"slots", service.slots},
+               {"seed", service.seed},
+               {"no_backend", "drop"}};
+  for (const core::Address& vip : service.vips) {
+    json["vips"].push_back(to_string(vip));
+  }
+  for (const core::Protocol protocol : service.protocols) {
+    json["protocol"].push_back(protocol == core::Protocol::tcp ? "tcp" : "udp");
+  }
+  if (service.check_name) {
+    json["check"] = *service.check_name;
+  }
+  for (const core::Backend& backend : service.backends) {
+    json["backends"].push_back(backend_json(backend));
+  }
+  return json;
+}
+
+}  // namespace
+
+Json to_json(const core::Config& config) {
+  Json json = {{"node", node_json(config.node)}, {"checks", Json::object()}, {"services", Json::array()}};
+  for (const core::Service& service : config.services) {
+    if (service.check_name && service.check) {
+      json["checks"][*service.check_name] = check_json(*service.check);
+    }
+    json["services"].push_back(service_json(service));
+  }
+  return json;
+}
+
+}  // namespace phalanx::adapters
