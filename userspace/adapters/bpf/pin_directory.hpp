@@ -56,9 +56,13 @@ class PinDirectory {
   // holder in a pid namespace that this process can't see is not found.
   std::optional<pid_t> lock_holder() const;
 
-  // Takes down all that is pinned here: links first, so that packets stop coming, then every other pin, then
-  // the directory unless it is where the bpffs is mounted or holds subdirectories. Names what failed.
-  Result<void> remove_everything();
+  // Removes Phalanx's pins and nothing else that lies here: links first, each detached before its pin goes,
+  // so that packets stop coming; then programs and maps. Names what failed. The lock and the directory stay.
+  Result<void> remove_pins() const;
+
+  // Takes down all that is pinned here: remove_pins(), then the directory, unless it is where the bpffs is
+  // mounted or something else lies in it.
+  Result<void> remove_everything() const;
 
  private:
   explicit PinDirectory(std::string path) : path_(std::move(path)) {}
@@ -66,6 +70,9 @@ class PinDirectory {
   std::string path_;
   Descriptor lock_;
 };
+
+// Says that nothing is loaded at `path`, and what to start.
+std::string nothing_loaded(const std::string& path);
 
 // Says that the process lacks the right to do `what`, and what gives it.
 std::string missing_privilege(std::string_view what);

@@ -67,7 +67,7 @@ class XdpLink {
       : interface_(std::move(interface)), pin_(std::move(pin)), link_(std::move(link)) {}
 
   static Result<XdpLink> attach_as(const PinDirectory& directory, int program, const std::string& interface,
-                                   Mode mode, bool* driver_refused);
+                                   Mode mode, bool& driver_refused);
 
   std::string interface_;
   std::string pin_;

@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0
+// Reads and stores. Making and opening are in balancer_load.cpp, the state document in balancer_state.cpp.
+#include "adapters/bpf/balancer_maps.hpp"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <fmt/format.h>
+
+#include <atomic>
+#include <bit>
+#include <cerrno>
+#include <cstring>
+
+#include "adapters/bpf/pinned_object.hpp"
+
+namespace phalanx::adapters {
+namespace {
+
+// A store is seen by the packet path (other CPUs) whole, and after every store before it.
+void publish(__u64* word, std::uint64_t value) {
+  std::atomic_ref<__u64>(*word).store(value, std::memory_order_release);
+}
+
+std::uint64_t observe(__u64* word) {
+  return std::atomic_ref<__u64>(*word).load(std::memory_order_acquire);
+}
+
+// One value a possible CPU, each at a multiple of 8 bytes.
+template <typename Value>
+std::vector<Value> read_per_cpu(int map, std::uint32_t index) {
+  static_assert(sizeof(Value) % 8 == 0);
+  const int cpus = ::libbpf_num_possible_cpus();
+  PHX_CHECK(cpus > 0);
+  std::vector<Value> values(static_cast<std::size_t>(cpus));
+  PHX_CHECK(::bpf_map_lookup_elem(map, &index, values.data()) == 0);
+  return values;
+}
+
+phx_traffic sum_traffic(int map, std::uint32_t index) {
+  phx_traffic sum{};
+  for (const phx_traffic& traffic : read_per_cpu<phx_traffic>(map, index)) {
+    sum.packets += traffic.packets;
+    sum.bytes += traffic.bytes;
+  }
+  return sum;
+}
+
+}  // namespace
+
+phx_slot BalancerMaps::slot(std::uint32_t row) const {
+  return std::bit_cast<phx_slot>(observe(reinterpret_cast<__u64*>(slots_.read(row))));
+}
+
+phx_service BalancerMaps::service(std::uint32_t index) const {
+  return *services_.read(index);
+}
+
+phx_backend BalancerMaps::backend(std::uint16_t entry) const {
+  return *backends_.read(entry);
+}
+
+phx_backend_status BalancerMaps::backend_status(std::uint16_t entry) const {
+  phx_backend_status status = *backend_status_.read(entry);
+  // A writer in another process may be in the middle of a change.
+  status.reason[sizeof(status.reason) - 1] = '\0';
+  return status;
+}
+
+Result<std::vector<std::pair<phx_vip_key, phx_vip>>> BalancerMaps::vips() const {
+  const Result<MapShape> shape = map_shape(map(kVips));
+  if (!shape) {
+    return Failure(shape.error());
+  }
+  // Room for all rows, so that one call reads the whole map.
+  std::vector<phx_vip_key> keys(shape->rows);
+  std::vector<phx_vip> values(shape->rows);
+  std::uint32_t count = shape->rows;
+  std::uint32_t next = 0;
+  if (::bpf_map_lookup_batch(map(kVips), nullptr, &next, keys.data(), values.data(), &count, nullptr) != 0 &&
+      errno != ENOENT) {
+    return fail(fmt::format("read the VIPs pinned in {}: {}", where_, describe_errno(errno)));
+  }
+  std::vector<std::pair<phx_vip_key, phx_vip>> rows;
+  rows.reserve(count);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    rows.emplace_back(keys[i], values[i]);
+  }
+  return rows;
+}
+
+phx_traffic BalancerMaps::service_traffic(std::uint32_t index) const {
+  PHX_CHECK(index < services_.size());
+  return sum_traffic(map(kServiceTraffic), index);
+}
+
+phx_traffic BalancerMaps::backend_traffic(std::uint16_t entry) const {
+  PHX_CHECK(entry < backends_.size());
+  return sum_traffic(map(kBackendTraffic), entry);
+}
+
+std::vector<std::uint64_t> BalancerMaps::counters() const {
+  std::vector<std::uint64_t> sums;
+  for (std::uint32_t counter = 0; counter < PHX_COUNTER_COUNT; ++counter) {
+    std::uint64_t sum = 0;
+    for (const std::uint64_t count : read_per_cpu<std::uint64_t>(map(kCounters), counter)) {
+      sum += count;
+    }
+    sums.push_back(sum);
+  }
+  return sums;
+}
+
+void BalancerMaps::store_slot(std::uint32_t row, phx_slot slot) {
+  publish(reinterpret_cast<__u64*>(slots_.write(row)), std::bit_cast<std::uint64_t>(slot));
+}
+
+void BalancerMaps::store_backend_state(std::uint16_t entry, std::uint64_t state) {
+  publish(&backends_.write(entry)->state, state);
+}
+
+void BalancerMaps::store_region(std::uint32_t service, std::uint64_t region) {
+  publish(&services_.write(service)->region, region);
+}
+
+void BalancerMaps::write_service(std::uint32_t index, const phx_service& service) {
+  phx_service* row = services_.write(index);
+  row->seed = service.seed;
+  row->no_backend = service.no_backend;
+  std::memcpy(row->reserved, service.reserved, sizeof(row->reserved));
+  publish(&row->region, service.region);
+}
+
+void BalancerMaps::write_backend(std::uint16_t entry, const phx_backend& backend) {
+  phx_backend* row = backends_.write(entry);
+  std::memcpy(reinterpret_cast<char*>(row) + sizeof(row->state),
+              reinterpret_cast<const char*>(&backend) + sizeof(row->state),
+              sizeof(*row) - sizeof(row->state));
+  publish(&row->state, backend.state);
+}
+
+void BalancerMaps::write_next_hop(std::uint16_t entry, int row, const phx_next_hop& hop) {
+  PHX_CHECK(row == 0 || row == 1);
+  backends_.write(entry)->next_hop[row] = hop;
+}
+
+void BalancerMaps::write_backend_status(std::uint16_t entry, const phx_backend_status& status) {
+  *backend_status_.write(entry) = status;
+}
+
+Result<void> BalancerMaps::put_vip(const phx_vip_key& key, const phx_vip& vip) {
+  if (::bpf_map_update_elem(map(kVips), &key, &vip, BPF_ANY) == 0) {
+    return {};
+  }
+  if (errno == E2BIG) {
+    return fail(
+        fmt::format("add a VIP at {}: its map is full; raise \"node.limits.services\" ({} rows a service), "
+                    "then phalanx down and up",
+                    where_, PHX_VIPS_PER_SERVICE));
+  }
+  return fail(fmt::format("add a VIP at {}: {}", where_, describe_errno(errno)));
+}
+
+Result<void> BalancerMaps::remove_vip(const phx_vip_key& key) {
+  if (::bpf_map_delete_elem(map(kVips), &key) == 0 || errno == ENOENT) {
+    return {};
+  }
+  return fail(fmt::format("remove a VIP at {}: {}", where_, describe_errno(errno)));
+}
+
+}  // namespace phalanx::adapters
