@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <gtest/gtest.h>
+#include <lib/hash.h>
+
+#include <chrono>
+#include <cstring>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "adapters/view/route.hpp"
+#include "adapters/view_fixture.hpp"
+
+namespace phalanx::adapters {
+namespace {
+
+using nlohmann::json;
+
+json ask(const Node& node, const std::string& line) {
+  return Route::open(node.state, node.data).value().answer_line(line);
+}
+
+constexpr const char* kFlow = "tcp 203.0.113.7:99 198.51.100.10:80";
+
+TEST(Route, a_flow_goes_to_the_primary_of_its_slot) {
+  const Node node;
+  const json answer = ask(node, kFlow);
+  // Slot s of the fixture has backend s % 3 as its primary.
+  const auto slot = answer.at("slot").get<std::uint32_t>();
+  ASSERT_LT(slot, Node::kSlots);
+  EXPECT_EQ(answer.at("backend").at("name"), "web-" + std::to_string(slot % 3 + 1));
+  EXPECT_EQ(answer.at("service"), "web");
+  EXPECT_EQ(answer.at("role"), "primary");
+  EXPECT_EQ(answer.at("verdict"), "sent");
+  EXPECT_EQ(answer.at("tracked"), false);
+}
+
+TEST(Route, hashes_the_bytes_that_are_on_the_wire) {
+  const Node node;
+  phx_flow flow{};
+  const std::uint8_t source[] = {203, 0, 113, 7};
+  const std::uint8_t vip[] = {198, 51, 100, 10};
+  std::memcpy(flow.source, source, 4);
+  std::memcpy(flow.to.address, vip, 4);
+  flow.source_port = PHX_SWAP16(99);
+  flow.to.port = PHX_SWAP16(80);
+  flow.to.protocol = PHX_PROTOCOL_TCP;
+  flow.to.family = PHX_FAMILY_IPV4;
+  EXPECT_EQ(ask(node, kFlow).at("slot"), phx_slot_hash(&flow, 77) & (Node::kSlots - 1));
+}
+
+TEST(Route, a_slot_whose_primary_is_down_is_served_by_its_backup) {
+  Node node;
+  const auto slot = ask(node, kFlow).at("slot").get<std::uint32_t>();
+  node.set_health(slot % 3, PHX_HEALTH_DOWN, "no answer");
+  const json answer = ask(node, kFlow);
+  EXPECT_EQ(answer.at("backend").at("name"), "web-" + std::to_string((slot + 1) % 3 + 1));
+  EXPECT_EQ(answer.at("role"), "backup");
+  EXPECT_EQ(answer.at("verdict"), "sent");
+}
+
+TEST(Route, with_primary_and_backup_down_the_packet_is_dropped) {
+  Node node;
+  for (const std::size_t place : {0u, 1u, 2u}) {
+    node.set_health(place, PHX_HEALTH_DOWN, "no answer");
+  }
+  const json answer = ask(node, kFlow);
+  EXPECT_EQ(answer.at("verdict"), "no_backend_dropped");
+  EXPECT_EQ(answer.at("service"), "web");
+  EXPECT_TRUE(answer.at("slot").is_number());
+  EXPECT_EQ(answer.at("backend"), nullptr);
+  EXPECT_EQ(answer.at("role"), nullptr);
+}
+
+TEST(Route, a_slot_without_owners_drops) {
+  Node node;
+  for (phx_slot& slot : node.data.slots) {
+    slot = {PHX_NO_ENTRY, PHX_NO_ENTRY, PHX_NO_ENTRY, 0};
+  }
+  EXPECT_EQ(ask(node, kFlow).at("verdict"), "no_backend_dropped");
+}
+
+TEST(Route, a_service_without_table_drops) {
+  Node node;
+  node.data.store_region(Node::kService, 0);
+  EXPECT_EQ(ask(node, kFlow).at("verdict"), "no_table_dropped");
+}
+
+TEST(Route, a_vip_passes_what_no_service_has) {
+  const Node node;
+  EXPECT_EQ(ask(node, "tcp 203.0.113.7:99 198.51.100.10:81").at("verdict"), "unmatched_passed");
+  EXPECT_EQ(ask(node, "udp 203.0.113.7:99 198.51.100.10:80").at("verdict"), "unmatched_passed");
+}
+
+TEST(Route, what_is_not_for_a_vip_is_foreign) {
+  const Node node;
+  const json answer = ask(node, "tcp 203.0.113.7:99 198.51.100.11:80");
+  EXPECT_EQ(answer.at("verdict"), "foreign_passed");
+  EXPECT_EQ(answer.at("service"), nullptr);
+}
+
+TEST(Route, ipv6_flows_are_asked_for_with_brackets) {
+  const Node node;
+  const json answer = ask(node, " tcp\t[2001:db8:1::7]:99  [2001:db8::10]:80 \r\n");
+  EXPECT_EQ(answer.at("verdict"), "sent");
+}
+
+TEST(Route, the_answer_has_the_backends_address) {
+  const Node node;
+  std::set<std::string> addresses;
+  for (int port = 1; port <= 200; ++port) {
+    const json answer = ask(node, "tcp 203.0.113.7:" + std::to_string(port) + " 198.51.100.10:80");
+    addresses.insert(answer.at("backend").at("address"));
+  }
+  EXPECT_EQ(addresses, (std::set<std::string>{"10.0.1.11", "10.0.2.12", "fd00::13"}));
+}
+
+TEST(Route, a_bad_line_is_answered_with_the_line_and_what_is_wrong) {
+  const Node node;
+  for (const std::string line :
+       {"", "tcp", "tcp 203.0.113.7:99", "icmp 203.0.113.7:99 198.51.100.10:80",
+        "tcp 203.0.113.7 198.51.100.10:80", "tcp 203.0.113.7:99 198.51.100.10:80 more",
+        "tcp [2001:db8::7]:99 198.51.100.10:80", "tcp 203.0.113.7:99999 198.51.100.10:80",
+        "tcp \x1b[2J:1 198.51.100.10:80"}) {
+    const json answer = ask(node, line);
+    EXPECT_EQ(answer.at("line"), line);
+    EXPECT_GT(answer.at("error").get<std::string>().size(), 20u);
+    EXPECT_EQ(answer.at("error").get<std::string>().find('\x1b'), std::string::npos);
+  }
+}
+
+TEST(Route, two_thousand_answers_read_the_vips_once_and_take_well_under_a_second) {
+  const Node node;
+  const auto before = std::chrono::steady_clock::now();
+  const Route route = Route::open(node.state, node.data).value();
+  for (int port = 1; port <= 2000; ++port) {
+    EXPECT_TRUE(
+        route.answer_line("tcp 203.0.113.7:" + std::to_string(port) + " 198.51.100.10:80").contains("slot"));
+  }
+  EXPECT_EQ(node.data.reads_of_vips, 1);
+  EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::milliseconds(500));
+}
+
+}  // namespace
+}  // namespace phalanx::adapters
