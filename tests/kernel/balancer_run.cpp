@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "balancer_run.hpp"
+
+#include <bpf/bpf.h>
+#include <linux/bpf.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "balancer.skel.h"
+
+namespace phalanx::test {
+namespace {
+
+constexpr std::uint32_t kServices = 16;
+constexpr std::uint32_t kBackends = 64;
+constexpr std::uint32_t kElsewhere = 7777;  // an interface that packets do not come in by
+constexpr const char* kLabels[] = {
+#define PHX_X(name, label, help) #label,
+    PHX_COUNTERS(PHX_X)
+#undef PHX_X
+};
+
+template <typename Key, typename Value>
+void write(const bpf_map* map, const Key& key, const Value& value) {
+  require(bpf_map__update_elem(map, &key, sizeof(key), &value, sizeof(value), BPF_ANY) == 0,
+          "a row of a map cannot be written");
+}
+
+template <typename Value>
+Value read(const bpf_map* map, std::uint32_t key) {
+  Value value{};
+  require(bpf_map__lookup_elem(map, &key, sizeof(key), &value, sizeof(value), 0) == 0,
+          "a row of a map cannot be read");
+  return value;
+}
+
+phx_next_hop next_hop(const Backend& backend) {
+  phx_next_hop hop{};
+  const auto& mac = backend.next_hop_mac;
+  std::copy(mac.begin(), mac.end(), hop.destination_mac);
+  std::copy(kNodeMac.begin(), kNodeMac.end(), hop.source_mac);
+  hop.interface = backend.same_interface ? ingress_interface() : kElsewhere;
+  if (backend.tunnel_source.empty()) return hop;
+  const auto source = map_address(backend.tunnel_source);
+  std::copy(source.begin(), source.end(), hop.tunnel_source);
+  return hop;
+}
+
+phx_vip_key vip_key(const std::string& address, std::uint16_t port, std::uint8_t protocol) {
+  phx_vip_key key{};
+  const auto bytes = map_address(address);
+  std::copy(bytes.begin(), bytes.end(), key.address);
+  key.port = static_cast<std::uint16_t>(port << 8 | port >> 8);
+  key.protocol = protocol;
+  key.family = map_family(address);
+  return key;
+}
+
+}  // namespace
+
+struct BalancerRun::Totals {
+  std::vector<std::uint64_t> counters;
+  std::vector<Traffic> services;
+  std::vector<Traffic> backends;
+};
+
+void BalancerRun::Close::operator()(balancer_bpf* object) const {
+  balancer_bpf__destroy(object);
+}
+
+BalancerRun::BalancerRun() : object_(balancer_bpf__open()) {
+  require(object_ != nullptr, "the balancer's object cannot be opened");
+  const auto& maps = object_->maps;
+  for (bpf_map* map : {maps.services, maps.service_traffic}) bpf_map__set_max_entries(map, kServices);
+  for (bpf_map* map : {maps.backends, maps.backend_status, maps.backend_traffic}) {
+    bpf_map__set_max_entries(map, kBackends);
+  }
+  bpf_map__set_max_entries(maps.slots, kServices * kSlots);
+  require(balancer_bpf__load(object_.get()) == 0, "the balancer cannot be loaded");
+}
+
+BalancerRun::~BalancerRun() = default;
+
+void BalancerRun::add(const Backend& backend) {
+  phx_backend row{};
+  row.state = PHX_STATE_UP | PHX_STATE_REACHABLE;
+  const auto address = map_address(backend.address);
+  std::copy(address.begin(), address.end(), row.address);
+  row.family = map_family(backend.address);
+  row.forward = static_cast<std::uint8_t>(backend.forward);
+  row.next_hop[0] = next_hop(backend);
+  write(object_->maps.backends, std::uint32_t{backend.entry}, row);
+}
+
+void BalancerRun::set_state(const Backend& backend, std::uint64_t state) {
+  auto row = read<phx_backend>(object_->maps.backends, backend.entry);
+  row.state = state;
+  write(object_->maps.backends, std::uint32_t{backend.entry}, row);
+}
+
+void BalancerRun::take_down(const Backend& backend) {
+  set_state(backend, PHX_STATE_REACHABLE);
+}
+
+void BalancerRun::move(const Backend& backend) {
+  auto row = read<phx_backend>(object_->maps.backends, backend.entry);
+  row.next_hop[1] = next_hop(backend);
+  row.state |= PHX_STATE_NEXT_HOP;
+  write(object_->maps.backends, std::uint32_t{backend.entry}, row);
+}
+
+void BalancerRun::add_vip(const std::string& address) {
+  write(object_->maps.vips, vip_key(address, 0, 0), phx_vip{PHX_NO_SERVICE, 0});
+}
+
+void BalancerRun::point_vip_at(std::uint8_t protocol, const Endpoint& vip, std::uint32_t service) {
+  write(object_->maps.vips, vip_key(vip.address, vip.port, protocol), phx_vip{service, 0});
+}
+
+std::uint32_t BalancerRun::serve(std::uint8_t protocol, const Endpoint& vip, const Backend& primary,
+                                 const Backend& backup) {
+  return serve(protocol, vip, [&](std::uint32_t) {
+    return phx_slot{primary.entry, backup.entry, PHX_NO_ENTRY, 0};
+  });
+}
+
+std::uint32_t BalancerRun::serve(std::uint8_t protocol, const Endpoint& vip,
+                                 const std::function<phx_slot(std::uint32_t)>& slot_at, std::uint64_t seed) {
+  const std::uint32_t service = services_++;
+  for (std::uint32_t i = 0; i < kSlots; i++) write(object_->maps.slots, service * kSlots + i, slot_at(i));
+  phx_service row{};
+  row.region = phx_region(service * kSlots, kSlots);
+  row.seed = seed;
+  write(object_->maps.services, service, row);
+  add_vip(vip.address);
+  point_vip_at(protocol, vip, service);
+  return service;
+}
+
+void BalancerRun::rewrite_service(std::uint32_t service, const std::function<void(phx_service&)>& change) {
+  auto row = read<phx_service>(object_->maps.services, service);
+  change(row);
+  write(object_->maps.services, service, row);
+}
+
+BalancerRun::Totals BalancerRun::totals() const {
+  Totals totals;
+  for (std::uint32_t i = 0; i < PHX_COUNTER_COUNT; i++) {
+    totals.counters.push_back(per_cpu_sum<std::uint64_t>(object_->maps.counters, i));
+  }
+  for (std::uint32_t i = 0; i < kServices; i++) {
+    totals.services.push_back(per_cpu_sum<Traffic>(object_->maps.service_traffic, i));
+  }
+  for (std::uint32_t i = 0; i < kBackends; i++) {
+    totals.backends.push_back(per_cpu_sum<Traffic>(object_->maps.backend_traffic, i));
+  }
+  return totals;
+}
+
+Outcome BalancerRun::run(Outcome outcome, std::uint32_t headroom_taken) {
+  const auto changes = [](const std::vector<Traffic>& before, const std::vector<Traffic>& after) {
+    std::map<std::uint32_t, Traffic> changed;
+    for (std::uint32_t i = 0; i < before.size(); i++) {
+      if (before[i] == after[i]) continue;
+      changed[i] = {after[i].packets - before[i].packets, after[i].bytes - before[i].bytes};
+    }
+    return changed;
+  };
+  const Totals before = totals();
+  outcome.result = run_program(bpf_program__fd(object_->progs.phalanx_xdp), outcome.sent_in, headroom_taken);
+  const Totals after = totals();
+  for (std::size_t i = 0; i < before.counters.size(); i++) {
+    if (before.counters[i] != after.counters[i]) {
+      outcome.counters[kLabels[i]] = after.counters[i] - before.counters[i];
+    }
+  }
+  outcome.service_traffic = changes(before.services, after.services);
+  outcome.backend_traffic = changes(before.backends, after.backends);
+  return outcome;
+}
+
+Outcome BalancerRun::run(const Packet& packet, std::uint32_t headroom_taken) {
+  Outcome outcome;
+  outcome.sent_in = packet.frame();
+  outcome.ip = packet.ip();
+  outcome.traffic_class = packet.traffic_class();
+  return run(std::move(outcome), headroom_taken);
+}
+
+Outcome BalancerRun::run(const Bytes& frame) {
+  Outcome outcome;
+  outcome.sent_in = frame;
+  return run(std::move(outcome), 0);
+}
+
+Balancer::Balancer() {
+  for (const Backend& backend : {b1, b2, b1_over_ipv6, b2_over_ipv6, b3_at_layer_2, b4_elsewhere}) {
+    balancer.add(backend);
+  }
+}
+
+}  // namespace phalanx::test

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "outcome.hpp"
+
+#include <gtest/gtest.h>
+#include <linux/bpf.h>
+
+namespace phalanx::test {
+namespace {
+
+constexpr std::size_t kEthernet = 14;
+
+unsigned read16(const Bytes& bytes, std::size_t at) {
+  return static_cast<unsigned>(bytes.at(at)) << 8 | bytes.at(at + 1);
+}
+
+}  // namespace
+
+std::string hex(const Bytes& bytes) {
+  static constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const std::uint8_t byte : bytes) {
+    text += kDigits[byte >> 4];
+    text += kDigits[byte & 15];
+  }
+  return text;
+}
+
+Bytes part(const Bytes& bytes, std::size_t offset, std::size_t size) {
+  if (offset > bytes.size()) return {};
+  const auto begin = bytes.begin() + static_cast<std::ptrdiff_t>(offset);
+  return {begin, begin + static_cast<std::ptrdiff_t>(std::min(size, bytes.size() - offset))};
+}
+
+const Outcome& Outcome::tx() const {
+  EXPECT_EQ(result.verdict, XDP_TX) << "for " << hex(sent_in);
+  return *this;
+}
+
+const Outcome& Outcome::redirected() const {
+  EXPECT_EQ(result.verdict, XDP_REDIRECT) << "for " << hex(sent_in);
+  return *this;
+}
+
+const Outcome& Outcome::dropped() const {
+  EXPECT_EQ(result.verdict, XDP_DROP) << "for " << hex(sent_in);
+  return *this;
+}
+
+const Outcome& Outcome::passed() const {
+  EXPECT_EQ(result.verdict, XDP_PASS) << "for " << hex(sent_in);
+  return *this;
+}
+
+const Outcome& Outcome::unchanged() const {
+  EXPECT_EQ(hex(result.frame), hex(sent_in));
+  return *this;
+}
+
+const Outcome& Outcome::ignored() const {
+  return passed().unchanged().counted({}).no_traffic();
+}
+
+const Outcome& Outcome::counted(std::initializer_list<std::string> labels) const {
+  std::map<std::string, std::uint64_t> expected;
+  for (const std::string& label : labels) expected[label]++;
+  EXPECT_EQ(counters, expected) << "for " << hex(sent_in);
+  return *this;
+}
+
+const Outcome& Outcome::traffic(std::uint32_t service, const Backend& backend, std::uint64_t bytes) const {
+  const std::map<std::uint32_t, Traffic> of_service{{service, {1, bytes}}};
+  const std::map<std::uint32_t, Traffic> of_backend{{backend.entry, {1, bytes}}};
+  EXPECT_TRUE(service_traffic == of_service) << "for " << hex(sent_in);
+  EXPECT_TRUE(backend_traffic == of_backend) << "for " << hex(sent_in);
+  return *this;
+}
+
+const Outcome& Outcome::no_traffic() const {
+  EXPECT_TRUE(service_traffic.empty() && backend_traffic.empty()) << "for " << hex(sent_in);
+  return *this;
+}
+
+void Outcome::check_ethernet(const Bytes& destination, unsigned type) const {
+  EXPECT_EQ(hex(part(result.frame, 0, 6)), hex(destination));
+  EXPECT_EQ(hex(part(result.frame, 6, 6)), hex(kNodeMac));
+  EXPECT_EQ(read16(result.frame, 12), type);
+}
+
+// RFC 791, with what the balancer promises: no options, don't fragment, id 0, TTL 64.
+void Outcome::check_outer_ipv4(const Backend& backend) const {
+  const Bytes header = part(result.frame, kEthernet, 20);
+  Bytes expected{0x45, traffic_class};
+  append16(expected, static_cast<unsigned>(20 + ip.size()));
+  append(expected, {0, 0, 0x40, 0, 64, static_cast<std::uint8_t>(ip.at(0) >> 4 == 4 ? 4 : 41)});
+  append(expected, part(header, 10, 2));
+  append(expected, address_bytes(backend.tunnel_source));
+  append(expected, address_bytes(backend.address));
+  EXPECT_EQ(hex(header), hex(expected));
+  EXPECT_EQ(internet_checksum(header), 0) << "the outer header's checksum is wrong: " << hex(header);
+}
+
+// RFC 8200; the flow label is the balancer's to choose.
+void Outcome::check_outer_ipv6(const Backend& backend) const {
+  const Bytes header = part(result.frame, kEthernet, 40);
+  Bytes expected{static_cast<std::uint8_t>(0x60 | traffic_class >> 4),
+                 static_cast<std::uint8_t>((traffic_class & 15) << 4 | (header.at(1) & 15))};
+  append(expected, part(header, 2, 2));
+  append16(expected, static_cast<unsigned>(ip.size()));
+  append(expected, {static_cast<std::uint8_t>(ip.at(0) >> 4 == 4 ? 4 : 41), 64});
+  append(expected, address_bytes(backend.tunnel_source));
+  append(expected, address_bytes(backend.address));
+  EXPECT_EQ(hex(header), hex(expected));
+}
+
+const Outcome& Outcome::encapsulated_to(const Backend& backend) const {
+  const bool outer_ipv6 = is_ipv6(backend.address);
+  const std::size_t outer = outer_ipv6 ? 40 : 20;
+  if (result.frame.size() != sent_in.size() + outer) {
+    ADD_FAILURE() << "not encapsulated: " << hex(result.frame);
+    return *this;
+  }
+  check_ethernet(backend.next_hop_mac, outer_ipv6 ? 0x86dd : 0x0800);
+  if (outer_ipv6) {
+    check_outer_ipv6(backend);
+  } else {
+    check_outer_ipv4(backend);
+  }
+  EXPECT_EQ(hex(part(result.frame, kEthernet + outer, ip.size())), hex(ip)) << "the inner packet changed";
+  return *this;
+}
+
+const Outcome& Outcome::sent_at_layer_2_to(const Backend& backend) const {
+  check_ethernet(backend.next_hop_mac, read16(sent_in, 12));
+  EXPECT_EQ(hex(part(result.frame, kEthernet, result.frame.size())),
+            hex(part(sent_in, kEthernet, sent_in.size())));
+  return *this;
+}
+
+}  // namespace phalanx::test

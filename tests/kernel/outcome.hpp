@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a program did to a frame, and sentences that judge it. Headers are compared byte by byte with what the
+// RFCs say, in code of its own.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "packet.hpp"
+#include "phalanx.h"
+#include "program_run.hpp"
+
+namespace phalanx::test {
+
+// A backend as the tests know it.
+struct Backend {
+  std::uint16_t entry = 0;
+  std::string address;
+  std::string tunnel_source;
+  phx_forward forward = PHX_FORWARD_IPIP;
+  bool same_interface = true;  // its next hop lies behind the interface the packets come in by
+  Bytes next_hop_mac{};
+};
+
+// The MAC address of the node on every interface of the tests.
+inline const Bytes kNodeMac{0x02, 0x00, 0x00, 0x00, 0xaa, 0x01};
+
+struct Traffic {
+  std::uint64_t packets = 0;
+  std::uint64_t bytes = 0;
+  bool operator==(const Traffic&) const = default;
+};
+
+struct Outcome {
+  Bytes sent_in;  // the frame
+  Bytes ip;       // its IP packet, without padding; empty if it was no Packet
+  std::uint8_t traffic_class = 0;
+  RunResult result;
+  std::map<std::string, std::uint64_t> counters;     // what changed, by label
+  std::map<std::uint32_t, Traffic> service_traffic;  // what changed, by service index
+  std::map<std::uint32_t, Traffic> backend_traffic;  // what changed, by entry
+
+  const Outcome& tx() const;
+  const Outcome& redirected() const;
+  const Outcome& dropped() const;
+  const Outcome& passed() const;
+  // The frame is what it was, byte by byte.
+  const Outcome& unchanged() const;
+  // In a tunnel to backend, the IP packet whole inside.
+  const Outcome& encapsulated_to(const Backend& backend) const;
+  // The same frame with other MAC addresses.
+  const Outcome& sent_at_layer_2_to(const Backend& backend) const;
+  // These counters by one each, no other.
+  const Outcome& counted(std::initializer_list<std::string> labels) const;
+  // One packet of this many bytes for the service and the entry, nothing for others.
+  const Outcome& traffic(std::uint32_t service, const Backend& backend, std::uint64_t bytes) const;
+  const Outcome& no_traffic() const;
+  // Handed on as if no program were there: unchanged, and no counter moved.
+  const Outcome& ignored() const;
+
+ private:
+  void check_outer_ipv4(const Backend& backend) const;
+  void check_outer_ipv6(const Backend& backend) const;
+  void check_ethernet(const Bytes& destination, unsigned type) const;
+};
+
+// `expect(outcome).tx()...` reads better than the bare object.
+inline const Outcome& expect(const Outcome& outcome) {
+  return outcome;
+}
+
+std::string hex(const Bytes& bytes);
+Bytes part(const Bytes& bytes, std::size_t offset, std::size_t size);
+
+}  // namespace phalanx::test

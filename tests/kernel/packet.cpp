@@ -1,0 +1,217 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "packet.hpp"
+
+#include <utility>
+
+namespace phalanx::test {
+namespace {
+
+constexpr std::uint8_t kIcmp = 1;
+constexpr std::uint8_t kTcp = 6;
+constexpr std::uint8_t kUdp = 17;
+constexpr std::uint8_t kIcmp6 = 58;
+constexpr std::uint8_t kFragmentHeader = 44;
+
+void put16(Bytes& bytes, std::size_t at, unsigned value) {
+  bytes[at] = static_cast<std::uint8_t>(value >> 8);
+  bytes[at + 1] = static_cast<std::uint8_t>(value);
+}
+
+}  // namespace
+
+void append16(Bytes& bytes, unsigned value) {
+  bytes.push_back(static_cast<std::uint8_t>(value >> 8));
+  bytes.push_back(static_cast<std::uint8_t>(value));
+}
+
+void append(Bytes& bytes, const Bytes& more) {
+  bytes.insert(bytes.end(), more.begin(), more.end());
+}
+
+std::uint16_t internet_checksum(const Bytes& bytes) {
+  std::uint32_t sum = 0;
+  for (std::size_t i = 0; i < bytes.size(); i += 2) {
+    const unsigned low = i + 1 < bytes.size() ? bytes[i + 1] : 0;
+    sum += static_cast<unsigned>(bytes[i]) << 8 | low;
+    sum = (sum & 0xffff) + (sum >> 16);
+  }
+  return static_cast<std::uint16_t>(~sum);
+}
+
+Packet::Packet(std::uint8_t protocol, Endpoint from, Endpoint to)
+    : protocol_(protocol),
+      from_(std::move(from)),
+      to_(std::move(to)),
+      payload_(32),
+      version_(is_ipv6(to_.address) ? 6 : 4) {
+  payload(32);
+}
+
+Packet& Packet::payload(std::size_t size) {
+  payload_.resize(size);
+  for (std::size_t i = 0; i < size; i++) payload_[i] = static_cast<std::uint8_t>(i * 7 + 3);
+  return *this;
+}
+
+Packet& Packet::carrying(Bytes bytes) {
+  return carried_ = std::move(bytes), *this;
+}
+Packet& Packet::traffic_class(std::uint8_t value) {
+  return traffic_class_ = value, *this;
+}
+Packet& Packet::ttl(std::uint8_t value) {
+  return ttl_ = value, *this;
+}
+Packet& Packet::protocol(std::uint8_t value) {
+  return protocol_ = value, *this;
+}
+Packet& Packet::icmp_type(std::uint8_t type, std::uint8_t code) {
+  return icmp_type_ = type, icmp_code_ = code, *this;
+}
+Packet& Packet::options(unsigned words) {
+  return option_words_ = words, *this;
+}
+Packet& Packet::fragment(unsigned offset, bool more) {
+  return fragment_ = Fragment{offset, more}, *this;
+}
+Packet& Packet::extension(std::uint8_t kind) {
+  return extension_ = kind, *this;
+}
+Packet& Packet::vlan(std::uint16_t id, std::uint16_t type) {
+  return tags_.push_back({type, id}), *this;
+}
+Packet& Packet::destination_mac(std::uint64_t mac) {
+  return destination_mac_ = mac, *this;
+}
+Packet& Packet::claiming_version(std::uint8_t version) {
+  return version_ = version, *this;
+}
+Packet& Packet::claiming_header_words(std::uint8_t words) {
+  return claimed_words_ = words, *this;
+}
+Packet& Packet::claiming_length(std::uint16_t length) {
+  return claimed_length_ = length, *this;
+}
+Packet& Packet::padded_to(std::size_t frame_size) {
+  return frame_size_ = frame_size, *this;
+}
+
+Bytes Packet::l4_header() const {
+  Bytes header;
+  if (protocol_ == kIcmp || protocol_ == kIcmp6) return {icmp_type_, icmp_code_, 0, 0, 0x12, 0x34, 0, 1};
+  append16(header, from_.port);
+  append16(header, to_.port);
+  if (protocol_ == kTcp) {
+    append(header, {0x01, 0x02, 0x03, 0x04, 0x0a, 0x0b, 0x0c, 0x0d, 0x50, 0x18, 0xfa, 0xf0, 0, 0, 0, 0});
+  } else {
+    append16(header, static_cast<unsigned>(8 + payload_.size()));
+    append16(header, 0);
+  }
+  return header;
+}
+
+Bytes Packet::pseudo_header(std::size_t length) const {
+  Bytes pseudo = address_bytes(from_.address);
+  append(pseudo, address_bytes(to_.address));
+  append16(pseudo, static_cast<unsigned>(length));
+  append16(pseudo, protocol_);
+  return pseudo;
+}
+
+Bytes Packet::l4() const {
+  if (carried_) return *carried_;
+  Bytes bytes = l4_header();
+  append(bytes, payload_);
+  Bytes covered = protocol_ == kIcmp ? Bytes{} : pseudo_header(bytes.size());
+  append(covered, bytes);
+  const std::size_t at = protocol_ == kTcp ? 16 : protocol_ == kUdp ? 6 : 2;
+  put16(bytes, at, internet_checksum(covered));
+  return bytes;
+}
+
+Bytes Packet::ipv4(const Bytes& l4) const {
+  const std::size_t size = 20 + option_words_ * 4 + l4.size();
+  const auto words =
+      static_cast<unsigned>(claimed_words_.value_or(static_cast<std::uint8_t>(5 + option_words_)));
+  Bytes header{static_cast<std::uint8_t>(version_ << 4 | words), traffic_class_};
+  append16(header, claimed_length_.value_or(static_cast<std::uint16_t>(size)));
+  append16(header, 0xbeef);
+  append16(header, fragment_ ? (fragment_->more ? 0x2000u : 0u) | fragment_->offset : 0x4000u);
+  append(header, {ttl_, protocol_, 0, 0});
+  append(header, address_bytes(from_.address));
+  append(header, address_bytes(to_.address));
+  header.resize(20 + option_words_ * 4, 1);  // option 1: no operation
+  put16(header, 10, internet_checksum(header));
+  return header;
+}
+
+Bytes Packet::ipv6(const Bytes& l4) const {
+  const std::size_t more = (extension_ ? 8u : 0u) + (fragment_ ? 8u : 0u);
+  const std::uint8_t behind_extension = fragment_ ? kFragmentHeader : protocol_;
+  Bytes header;
+  append16(header, static_cast<unsigned>(version_) << 12 | static_cast<unsigned>(traffic_class_) << 4 | 0x3);
+  append16(header, 0x4567);
+  append16(header, claimed_length_.value_or(static_cast<std::uint16_t>(more + l4.size())));
+  append(header, {extension_.value_or(behind_extension), ttl_});
+  append(header, address_bytes(from_.address));
+  append(header, address_bytes(to_.address));
+  if (extension_) append(header, {behind_extension, 0, 1, 4, 0, 0, 0, 0});
+  if (fragment_) {
+    append(header, {protocol_, 0});
+    append16(header, fragment_->offset << 3 | (fragment_->more ? 1u : 0u));
+    append(header, {0, 0, 0, 9});
+  }
+  return header;
+}
+
+Bytes Packet::ip() const {
+  const Bytes content = l4();
+  Bytes bytes = is_ipv6(to_.address) ? ipv6(content) : ipv4(content);
+  append(bytes, content);
+  return bytes;
+}
+
+Bytes Packet::frame() const {
+  Bytes bytes;
+  for (int shift = 40; shift >= 0; shift -= 8) {
+    bytes.push_back(static_cast<std::uint8_t>(destination_mac_ >> shift));
+  }
+  append(bytes, {0x02, 0x00, 0x00, 0x00, 0xcc, 0x01});
+  for (const Tag& tag : tags_) {
+    append16(bytes, tag.type);
+    append16(bytes, tag.id);
+  }
+  append16(bytes, is_ipv6(to_.address) ? 0x86dd : 0x0800);
+  append(bytes, ip());
+  if (bytes.size() < frame_size_) bytes.resize(frame_size_);
+  return bytes;
+}
+
+Packet tcp4(const Endpoint& from, const Endpoint& to) {
+  return {kTcp, from, to};
+}
+Packet udp4(const Endpoint& from, const Endpoint& to) {
+  return {kUdp, from, to};
+}
+Packet tcp6(const Endpoint& from, const Endpoint& to) {
+  return {kTcp, from, to};
+}
+Packet udp6(const Endpoint& from, const Endpoint& to) {
+  return {kUdp, from, to};
+}
+Packet ping4(const Endpoint& from, const Endpoint& to) {
+  return Packet(kIcmp, from, to).icmp_type(8);
+}
+Packet ping6(const Endpoint& from, const Endpoint& to) {
+  return Packet(kIcmp6, from, to).icmp_type(128);
+}
+
+Packet tunnel(const std::string& node, const std::string& backend, const Bytes& inner, bool inner_is_ipv6) {
+  return Packet(inner_is_ipv6 ? 41 : 4, {node}, {backend}).carrying(inner);
+}
+
+Packet tunnel(const std::string& node, const std::string& backend, const Packet& inner) {
+  return tunnel(node, backend, inner.ip(), is_ipv6(inner.to().address));
+}
+
+}  // namespace phalanx::test

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0
+// Frames, built word by word: tcp4(client, vip).payload(100).vlan(7). Shares no code with bpf/lib, which it
+// tests. A packet is sound (lengths, checksums) unless one of the calls below makes it lie.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "address.hpp"
+
+namespace phalanx::test {
+
+// The Internet checksum (RFC 1071) over bytes, straight from the definition.
+std::uint16_t internet_checksum(const Bytes& bytes);
+
+void append16(Bytes& bytes, unsigned value);
+void append(Bytes& bytes, const Bytes& more);
+
+class Packet {
+ public:
+  Packet(std::uint8_t protocol, Endpoint from, Endpoint to);
+
+  Packet& payload(std::size_t size);
+  // Instead of an L4 header and a payload: these bytes.
+  Packet& carrying(Bytes bytes);
+  Packet& traffic_class(std::uint8_t value);
+  Packet& ttl(std::uint8_t value);
+  Packet& protocol(std::uint8_t value);
+  Packet& icmp_type(std::uint8_t type, std::uint8_t code = 0);
+  // IPv4 header options, in words of 4 bytes.
+  Packet& options(unsigned words);
+  // IPv4: flags and offset; IPv6: a fragment header. offset in units of 8 bytes.
+  Packet& fragment(unsigned offset, bool more);
+  // IPv6: one 8-byte extension header of this kind before the L4 header.
+  Packet& extension(std::uint8_t kind);
+  // The outermost tag comes first.
+  Packet& vlan(std::uint16_t id, std::uint16_t type = 0x8100);
+  Packet& destination_mac(std::uint64_t mac);
+
+  Packet& claiming_version(std::uint8_t version);
+  Packet& claiming_header_words(std::uint8_t words);
+  // What the IP header says: IPv4 total length, IPv6 payload length.
+  Packet& claiming_length(std::uint16_t length);
+  // The frame, with zeros behind the packet, as drivers pad short ones.
+  Packet& padded_to(std::size_t frame_size);
+
+  [[nodiscard]] Bytes frame() const;
+  [[nodiscard]] Bytes ip() const;  // without Ethernet header, tags and padding
+  [[nodiscard]] const Endpoint& from() const { return from_; }
+  [[nodiscard]] const Endpoint& to() const { return to_; }
+  [[nodiscard]] std::uint8_t protocol() const { return protocol_; }
+  [[nodiscard]] std::uint8_t traffic_class() const { return traffic_class_; }
+
+ private:
+  struct Fragment {
+    unsigned offset;
+    bool more;
+  };
+  struct Tag {
+    std::uint16_t type;
+    std::uint16_t id;
+  };
+
+  [[nodiscard]] Bytes l4() const;
+  [[nodiscard]] Bytes l4_header() const;
+  [[nodiscard]] Bytes pseudo_header(std::size_t length) const;
+  [[nodiscard]] Bytes ipv4(const Bytes& l4) const;
+  [[nodiscard]] Bytes ipv6(const Bytes& l4) const;
+
+  std::uint8_t protocol_;
+  Endpoint from_;
+  Endpoint to_;
+  Bytes payload_;
+  std::optional<Bytes> carried_;
+  std::uint8_t traffic_class_ = 0;
+  std::uint8_t ttl_ = 57;
+  std::uint8_t icmp_type_ = 0;
+  std::uint8_t icmp_code_ = 0;
+  unsigned option_words_ = 0;
+  std::optional<Fragment> fragment_;
+  std::optional<std::uint8_t> extension_;
+  std::vector<Tag> tags_;
+  std::uint64_t destination_mac_ = 0x02000000aa01;
+  std::uint8_t version_;
+  std::optional<std::uint8_t> claimed_words_;
+  std::optional<std::uint16_t> claimed_length_;
+  std::size_t frame_size_ = 0;
+};
+
+Packet tcp4(const Endpoint& from, const Endpoint& to);
+Packet udp4(const Endpoint& from, const Endpoint& to);
+Packet ping4(const Endpoint& from, const Endpoint& to);
+Packet tcp6(const Endpoint& from, const Endpoint& to);
+Packet udp6(const Endpoint& from, const Endpoint& to);
+Packet ping6(const Endpoint& from, const Endpoint& to);
+
+// inner, in a tunnel from node to backend; both families from the addresses.
+Packet tunnel(const std::string& node, const std::string& backend, const Bytes& inner, bool inner_is_ipv6);
+Packet tunnel(const std::string& node, const std::string& backend, const Packet& inner);
+
+}  // namespace phalanx::test

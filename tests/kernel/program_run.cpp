@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "program_run.hpp"
+
+#include <bpf/bpf.h>
+#include <linux/bpf.h>
+#include <net/if.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace phalanx::test {
+
+void require(bool done, const char* sentence) {
+  if (done) return;
+  std::fprintf(stderr, "kernel tests: %s (%s); they need root and a kernel of 6.1 or newer\n", sentence,
+               std::strerror(errno));
+  std::exit(1);
+}
+
+RunResult run_program(int program_fd, const Bytes& frame, std::uint32_t headroom_taken) {
+  Bytes in(headroom_taken);
+  in.insert(in.end(), frame.begin(), frame.end());
+  Bytes out(8192);
+  xdp_md context{};
+  context.data = headroom_taken;
+  context.data_end = static_cast<std::uint32_t>(in.size());
+  LIBBPF_OPTS(bpf_test_run_opts, options);
+  options.data_in = in.data();
+  options.data_size_in = static_cast<std::uint32_t>(in.size());
+  options.data_out = out.data();
+  options.data_size_out = static_cast<std::uint32_t>(out.size());
+  options.repeat = 1;
+  if (headroom_taken != 0) {
+    options.ctx_in = &context;
+    options.ctx_size_in = sizeof(context);
+  }
+  require(bpf_prog_test_run_opts(program_fd, &options) == 0, "BPF_PROG_TEST_RUN failed");
+  out.resize(options.data_size_out);
+  if (headroom_taken != 0) out.erase(out.begin(), out.begin() + headroom_taken);
+  return {options.retval, std::move(out)};
+}
+
+std::uint32_t ingress_interface() {
+  return if_nametoindex("lo");
+}
+
+}  // namespace phalanx::test
