@@ -169,14 +169,16 @@ class Lab:
         return at_ns
 
     def cut(self, backend, how="link"):
-        """Breaks a backend: its web server dies, its cable is pulled, or its packets vanish. Returns the time (ns)."""
+        """Breaks a backend: its web server dies, its cable is pulled, or its packets vanish.
+
+        Returns the moment of the fault (monotonic, ns).
+        """
         if backend not in self.web_servers:
             raise LabError(f"cut {backend}: only backends can be cut: {', '.join(self.web_servers)}")
         if how == "process":
             return self.kill(backend)
-        at_ns = time.monotonic_ns()
         {"link": self.network.cut_link, "drop": self.network.cut_silently}[how](backend)
-        return at_ns
+        return time.monotonic_ns()
 
     def revive(self, part):
         """Undoes whatever kill, cut or fail_check did to a part. Nothing to do if nothing was."""

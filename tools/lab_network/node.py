@@ -29,9 +29,11 @@ class Node:
 
     def start(self):
         """Starts the daemon and waits until it answers."""
-        argv = self._namespace.argv(binary("phalanxd"), "--config", self.config_path, *self._where())
-        self.process.start(argv, self._log)
+        self.process.start(self._namespace.argv(*self.daemon_argv()), self._log)
         self.wait_running()
+
+    def daemon_argv(self):
+        return [binary("phalanxd"), "--config", self.config_path, *self._where()]
 
     def wait_running(self, within=10):
         deadline = time.monotonic() + within

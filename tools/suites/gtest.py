@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A suite that is one GoogleTest program of build/bin."""
+
+import json
+
+from suites.child import run
+from suites.outcome import BUILD, RESULTS, ROOT, Case, compared
+
+LIMIT_S = 600
+
+
+def run_gtest(name):
+    binary = BUILD / "bin" / f"{name}_tests"
+    if not binary.exists():
+        return [Case(name, f"{binary} is not built")]
+    listing = run([binary, "--gtest_list_tests"], 60, ROOT)
+    listed = _listed(listing.output) if listing.status == 0 else []
+    if not listed:
+        return [Case(name, f"{binary} lists no tests: {listing.tail()}")]
+    report = RESULTS / f"{name}.json"
+    report.unlink(missing_ok=True)
+    done = run([binary, f"--gtest_output=json:{report}"], LIMIT_S, ROOT, RESULTS / f"{name}.log")
+    complaints = _complaints(json.loads(report.read_text())) if report.exists() else {}
+    cases = compared(listed, complaints)
+    if done.status != 0 and all(case.passed for case in cases) or not report.exists():
+        ended = f"not done after {LIMIT_S} s" if done.status is None else f"exit status {done.status}"
+        cases.append(Case(f"{name}_tests", f"{ended}; its last lines:\n{done.tail()}"))
+    return cases
+
+
+def _listed(output):
+    names, suite = [], ""
+    for line in output.splitlines():
+        word = line.split("#")[0].rstrip()
+        if word.startswith("  "):
+            names.append(suite + word.strip())
+        elif word.endswith("."):
+            suite = word
+    return names
+
+
+def _complaints(report):
+    complaints = {}
+    for suite in report["testsuites"]:
+        for test in suite["testsuite"]:
+            failures = "\n".join(failure["failure"] for failure in test.get("failures", ()))
+            if not failures and (test["status"] != "RUN" or test["result"] != "COMPLETED"):
+                failures = f"not run: {test['status'].lower()}, {test['result'].lower()}"
+            complaints[f"{suite['name']}.{test['name']}"] = failures
+    return complaints
