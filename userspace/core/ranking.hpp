@@ -25,6 +25,8 @@ struct SeatGroup {
   int tier = 0;
   bool weightless = false;
   bool uniform = true;  // all weights equal: the hash alone decides
+  // A hash (uniform) or score that a slot's best few seats are likely to reach, and few others.
+  std::uint64_t likely_bar = 0;
 
   std::uint32_t size() const { return end - begin; }
 };
@@ -62,10 +64,8 @@ class Ranking {
   // The group that the base is made of: the lowest tier that has weight.
   std::size_t base_group() const { return base_group_; }
 
-  std::uint64_t hash(const HashKey& slot, Seat seat) const { return pair_hash(slot, keys_[seat].key); }
-  std::uint32_t thinning(const HashKey& slot, Seat seat) const {
-    return core::thinning(slot, keys_[seat].key);
-  }
+  std::uint64_t hash(const HashKey& slot, Seat seat) const { return pair_hash(slot, keys_[seat]); }
+  std::uint32_t thinning(const HashKey& slot, Seat seat) const { return core::thinning(slot, keys_[seat]); }
   Claim claim(const HashKey& slot, Seat seat) const;
 
   // Whether the slot wants x before y.
@@ -75,17 +75,19 @@ class Ranking {
   std::size_t best(const HashKey& slot, std::size_t first, std::size_t last, std::span<Claim> out) const;
 
  private:
-  struct SeatKey {
-    HashKey key;
-    std::uint64_t reciprocal = 0;  // of the weight
-  };
-
   void seat_members(std::span<const SlotTableMember> members, std::uint64_t seed);
   void find_groups(std::span<const SlotTableMember> members);
-  std::size_t best_by_hash(const HashKey& slot, const SeatGroup& group, std::span<Claim> out) const;
-  std::size_t best_by_score(const HashKey& slot, const SeatGroup& group, std::span<Claim> out) const;
+  std::uint64_t find_likely_bar(const SeatGroup& group) const;
+  std::size_t best_of(const HashKey& slot, const SeatGroup& group, std::span<Claim> out) const;
+  std::size_t best_by_hash(const HashKey& slot, const SeatGroup& group, std::uint64_t bar,
+                           std::span<Claim> out) const;
+  std::size_t best_by_score(const HashKey& slot, const SeatGroup& group, std::uint64_t bar,
+                            std::span<Claim> out) const;
 
-  std::vector<SeatKey> keys_;
+  // By seat; apart from each other because the first two are all that the loops over a group read.
+  std::vector<HashKey> keys_;
+  std::vector<std::uint64_t> bound_factors_;
+  std::vector<std::uint64_t> reciprocals_;
   std::vector<std::uint32_t> weights_;
   std::vector<MemberIndex> members_;
   std::vector<Seat> seats_;

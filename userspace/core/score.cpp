@@ -74,14 +74,14 @@ HashKey member_key(const Endpoint& endpoint, std::uint64_t seed) {
 }
 
 std::uint64_t negative_log2(std::uint64_t hash) {
-  if (hash == 0) return 1ull << 63;
+  hash |= hash == 0 ? 1 : 0;
   const int shift = std::countl_zero(hash);
   const std::uint64_t mantissa = hash << shift;
   const std::size_t cell = (mantissa >> kOffsetBits) & (kCells - 1);
   const std::uint64_t to_end = kCell - (mantissa & (kCell - 1));
   const Wide rise = static_cast<Wide>(kTable[cell] - kTable[cell + 1]) * to_end;
   return (static_cast<std::uint64_t>(shift) << kFractionBits) + kTable[cell + 1] +
-         static_cast<std::uint64_t>(rise >> kOffsetBits);
+         static_cast<std::uint64_t>(rise >> kOffsetBits) + 1;
 }
 
 }  // namespace phalanx::core

@@ -49,8 +49,8 @@ inline std::uint32_t thinning(const HashKey& slot, const HashKey& member) {
                                     48);
 }
 
-// -log2((hash + 1) / 2^64), about, in units of 2^-57: 0 .. 2^63. Never rises with hash, and is at least
-// (2^64 - 1 - hash) >> 7, because -log2(u) >= 1 - u.
+// -log2(hash / 2^64), about, in units of 2^-57; 0 counts as 1. Never rises with hash. It is rounded up from
+// chords of a convex function, so it is never less than the real one.
 std::uint64_t negative_log2(std::uint64_t hash);
 
 // weight: 1 .. 65535.
@@ -63,9 +63,13 @@ inline std::uint64_t weighted_score(std::uint64_t hash, std::uint64_t reciprocal
   return multiply_high(negative_log2(hash), reciprocal);
 }
 
-// At most weighted_score(hash, reciprocal), and much cheaper.
-inline std::uint64_t weighted_score_bound(std::uint64_t hash, std::uint64_t reciprocal) {
-  return multiply_high(~hash >> 7, reciprocal);
+// At most weighted_score(hash, reciprocal) when factor is weighted_score_bound_factor(reciprocal), and much
+// cheaper: -log2(u) > 1.44 * (1 - u).
+inline std::uint64_t weighted_score_bound(std::uint64_t hash, std::uint64_t factor) {
+  return multiply_high(~hash >> 6, factor);
+}
+inline std::uint64_t weighted_score_bound_factor(std::uint64_t reciprocal) {
+  return multiply_high(reciprocal, 0xb851eb851eb851eb);  // 0.72 * 2^64, rounded down; 1.44 is twice that
 }
 
 }  // namespace phalanx::core
