@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 #include <iterator>
 #include <memory>
@@ -333,16 +332,9 @@ Result<void> BalancerMaps::reload_program(const PinDirectory& directory) {
     return loaded;
   }
   const int program = ::bpf_program__fd((*skeleton)->progs.phalanx_xdp);
-  // Pinned beside and renamed, so that there is a program under that name at every moment.
-  const std::string beside = directory.pin(kNewProgramPin);
-  ::unlink(beside.c_str());
-  if (Result<void> pinned = pin_object(program, beside); !pinned) {
-    return pinned;
-  }
-  if (::rename(beside.c_str(), directory.pin(kProgramPin).c_str()) != 0) {
-    const int error = errno;
-    ::unlink(beside.c_str());
-    return fail(fmt::format("replace the program pinned in {}: {}", where_, describe_errno(error)));
+  if (Result<void> replaced = replace_pin(program, directory.pin(kProgramPin), directory.pin(kNewProgramPin));
+      !replaced) {
+    return replaced;
   }
   return keep(program, program_);
 }

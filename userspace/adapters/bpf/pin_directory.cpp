@@ -103,6 +103,12 @@ std::string process_name(pid_t pid) {
   return name.empty() ? "a process" : name;
 }
 
+std::string in_use(const std::string& path, pid_t holder) {
+  const std::string who = holder > 0 ? fmt::format("{} (pid {})", process_name(holder), holder)
+                                     : std::string("a process that this one can't see");
+  return fmt::format("{} is in use by {}; stop that first, or choose another --pin-dir", path, who);
+}
+
 // What the pinned state says of its writer; 0 when there is none.
 pid_t recorded_writer(const std::string& state_pin) {
   const Result<Descriptor> map = open_pin(state_pin, PinAccess::read_only);
@@ -212,9 +218,7 @@ Result<void> PinDirectory::try_lock() {
       if (errno != EWOULDBLOCK) {
         return fail(fmt::format("lock {}: {}", path_, describe_errno(errno)));
       }
-      const pid_t pid = lock_holder().value_or(recorded_writer(pin(kStatePin)));
-      return fail(fmt::format("{} is in use by {} (pid {}); stop that first, or choose another --pin-dir",
-                              path_, process_name(pid), pid));
+      return fail(in_use(path_, lock_holder().value_or(recorded_writer(pin(kStatePin)))));
     }
     // Whoever held the lock before may have removed the directory meanwhile: then this lock guards nothing.
     struct stat ours {};

@@ -4,8 +4,10 @@
 #include <bpf/bpf.h>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 
 #include "adapters/bpf/pin_directory.hpp"
@@ -40,6 +42,19 @@ Result<void> pin_object(int object, const std::string& path) {
     return fail(missing_privilege("pin " + path));
   }
   return fail(fmt::format("pin {}: {}", path, describe_errno(errno)));
+}
+
+Result<void> replace_pin(int object, const std::string& path, const std::string& beside) {
+  ::unlink(beside.c_str());
+  if (Result<void> pinned = pin_object(object, beside); !pinned) {
+    return pinned;
+  }
+  if (::rename(beside.c_str(), path.c_str()) == 0) {
+    return {};
+  }
+  const int error = errno;
+  ::unlink(beside.c_str());
+  return fail(fmt::format("replace {}: {}", path, describe_errno(error)));
 }
 
 Result<MapShape> map_shape(int map) {

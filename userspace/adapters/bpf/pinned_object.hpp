@@ -27,6 +27,10 @@ struct MapShape {
   friend bool operator==(const MapShape&, const MapShape&) = default;
 };
 
+// Puts `object` in the place of what is pinned at `path`, in one step: there is a pin at every moment.
+// `beside` is a path in the same directory that nothing else uses.
+Result<void> replace_pin(int object, const std::string& path, const std::string& beside);
+
 // Of the map behind `map`. Fails when that is no map.
 Result<MapShape> map_shape(int map);
 
