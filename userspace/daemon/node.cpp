@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "daemon/node.hpp"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "daemon/contract_rows.hpp"
+
+namespace phalanx::daemon {
+
+namespace {
+
+// How long a fresh start waits for the kernel to resolve the backends' next hops before it attaches.
+constexpr std::chrono::seconds kNextHopWait{2};
+
+void run_builds(core::Proposal& proposal) {
+  for (core::TableBuild& build : proposal.builds) {
+    build.run();
+  }
+}
+
+void forward_next_hop(Controller* controller, ports::NextHopChange change) {
+  controller->handle(core::NextHopChanged{change.target, std::move(change.hop), std::move(change.reason)});
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Node>> Node::start(adapters::EventLoop& loop, const std::string& pin_dir,
+                                          const core::Config& config, Controller::Listener listener) {
+  using adapters::BalancerMaps;
+  using adapters::PinDirectory;
+  auto directory = PinDirectory::open(pin_dir, PinDirectory::IfMissing::create);
+  if (!directory) {
+    return Failure(directory.error());
+  }
+  if (auto locked = directory->try_lock(); !locked) {
+    return Failure(locked.error());
+  }
+  const auto pinned = BalancerMaps::inspect(*directory);
+  if (!pinned) {
+    return Failure(pinned.error());
+  }
+  const bool adopt = *pinned == BalancerMaps::Pinned::complete;
+  auto maps = adopt ? BalancerMaps::open(*directory) : BalancerMaps::create(*directory, config.node.limits);
+  if (!maps) {
+    return Failure(maps.error());
+  }
+  auto next_hops = adapters::NetlinkNextHops::open(loop);
+  if (!next_hops) {
+    return Failure(next_hops.error());
+  }
+  std::unique_ptr<Node> node(new Node(loop, std::move(*directory), std::move(*maps), adopt,
+                                      std::move(*next_hops), std::move(listener)));
+  if (auto started = adopt ? node->start_adopted(config) : node->start_fresh(config); !started) {
+    if (!adopt) {
+      (void)node->take_down();
+    }
+    return Failure(started.error());
+  }
+  return node;
+}
+
+Node::Node(adapters::EventLoop& loop, adapters::PinDirectory directory, adapters::BalancerMaps maps,
+           bool adopted, std::unique_ptr<adapters::NetlinkNextHops> next_hops, Controller::Listener listener)
+    : loop_(loop),
+      directory_(std::move(directory)),
+      maps_(std::move(maps)),
+      adopted_(adopted),
+      next_hops_(std::move(next_hops)),
+      listener_(std::move(listener)),
+      controller_(std::make_unique<Controller>(loop, maps_, *next_hops_, listener_)) {
+  next_hops_->deliver_to(
+      [this](ports::NextHopChange change) { forward_next_hop(controller_.get(), std::move(change)); });
+}
+
+Result<void> Node::start_fresh(const core::Config& config) {
+  auto proposal = core::Engine(config.node.limits).propose(config, read_clocks().steady);
+  if (!proposal) {
+    return Failure(proposal.error());
+  }
+  run_builds(*proposal);
+  auto engine = core::Engine(config.node.limits).successor(*proposal, read_clocks());
+  if (auto published = controller_->put_in_force(std::move(engine)); !published) {
+    return published;
+  }
+  wait_for_next_hops();
+  return attach(config.node);
+}
+
+Result<void> Node::start_adopted(const core::Config& config) {
+  auto pinned = maps_.load_state();
+  if (!pinned) {
+    return Failure(pinned.error());
+  }
+  if (auto reloaded = maps_.reload_program(directory_); !reloaded) {
+    return reloaded;
+  }
+  const core::Limits limits = pinned->layout.limits();
+  const core::Node in_force = pinned->config.node;
+  const auto facts = read_facts(*pinned, maps_);
+  auto proposal = core::Engine::adopt(std::move(*pinned), facts);
+  run_builds(proposal);
+  if (auto published =
+          controller_->put_in_force(core::Engine(limits).successor(proposal, facts, read_clocks()));
+      !published) {
+    return published;
+  }
+  if (auto attached = attach(in_force); !attached) {
+    return attached;
+  }
+  return config == engine().applied().config ? Result<void>() : apply(config);
+}
+
+void Node::wait_for_next_hops() {
+  const auto deadline = std::chrono::steady_clock::now() + kNextHopWait;
+  const auto is_pending = [](const auto& e) { return e.second.hop_state == core::HopState::pending; };
+  while (std::ranges::any_of(engine().entries(), is_pending)) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    if (left.count() <= 0) {
+      break;
+    }
+    loop_.run_once(left);
+  }
+  controller_->finish_idle_work();
+}
+
+Result<core::Proposal> Node::propose(const core::Config& config) const {
+  return engine().propose(config, read_clocks().steady);
+}
+
+Result<void> Node::apply(const core::Config& config) {
+  auto proposal = propose(config);
+  if (!proposal) {
+    return Failure(proposal.error());
+  }
+  run_builds(*proposal);
+  return finish(*proposal);
+}
+
+Result<void> Node::finish(const core::Proposal& proposal) {
+  const core::Node former = engine().applied().config.node;
+  const core::Node& next = proposal.next.config.node;
+  if (auto attached = attach(next); !attached) {
+    detach_all_but(former);
+    return attached;
+  }
+  const core::Now now = read_clocks();
+  const auto generation = std::to_string(engine().applied().generation);
+  if (auto published = controller_->put_in_force(engine().successor(proposal, now)); !published) {
+    detach_all_but(former);
+    return published;
+  }
+  detach_all_but(next);
+  listener_(core::Announce{.time = now.wall,
+                           .type = "config",
+                           .service = {},
+                           .backend = {},
+                           .from = "generation " + generation,
+                           .to = "generation " + std::to_string(engine().applied().generation),
+                           .reason = "configuration applied"});
+  return {};
+}
+
+Result<void> Node::attach(const core::Node& node) {
+  for (const std::string& interface : node.interfaces) {
+    auto link = adapters::XdpLink::adopt_or_attach(directory_, maps_.program(), interface, node.xdp_mode);
+    if (!link) {
+      return Failure(link.error());
+    }
+    const auto described = link->describe();
+    if (!described.reason.empty()) {
+      spdlog::warn("{}: {} mode: {}", described.name, described.mode, described.reason);
+    }
+    links_.insert_or_assign(interface, std::move(*link));
+  }
+  return {};
+}
+
+void Node::detach_all_but(const core::Node& node) {
+  std::erase_if(links_, [&](auto& entry) {
+    if (std::ranges::find(node.interfaces, entry.first) != node.interfaces.end()) {
+      return false;
+    }
+    if (auto detached = entry.second.detach(); !detached) {
+      spdlog::error("{}", detached.error().message);
+    }
+    return true;
+  });
+}
+
+Result<void> Node::take_down() {
+  links_.clear();
+  return directory_.remove_everything();
+}
+
+std::vector<adapters::XdpDescription> Node::interfaces() const {
+  std::vector<adapters::XdpDescription> described;
+  for (const auto& [name, link] : links_) {
+    described.push_back(link.describe());
+  }
+  return described;
+}
+
+std::vector<std::string> Node::backends_without_next_hop() const {
+  std::vector<std::string> sentences;
+  for (const auto& [index, service] : engine().services()) {
+    for (std::size_t member = 0; member < service.entries.size(); ++member) {
+      const core::Entry& entry = engine().entries().at(service.entries[member]);
+      if (service.disabled[member] || entry.hop_state == core::HopState::resolved) {
+        continue;
+      }
+      const std::string why =
+          entry.hop_state == core::HopState::missing
+              ? entry.hop_reason
+              : "its next hop did not answer within " + std::to_string(kNextHopWait.count()) + " s";
+      sentences.push_back("backend " + service.names[member] + " of service " + service.config.name +
+                          " takes no traffic: " + why);
+    }
+  }
+  return sentences;
+}
+
+}  // namespace phalanx::daemon

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+// A node in this process: its pins locked, its maps open, its programs on the interfaces, its engine in
+// force. phalanxd keeps one for as long as it runs, `phalanx up` for the time of the call.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "adapters/bpf/balancer_maps.hpp"
+#include "adapters/bpf/pin_directory.hpp"
+#include "adapters/bpf/xdp_link.hpp"
+#include "adapters/loop/event_loop.hpp"
+#include "adapters/netlink/netlink_next_hops.hpp"
+#include "core/config.hpp"
+#include "core/engine.hpp"
+#include "core/result.hpp"
+#include "daemon/controller.hpp"
+
+namespace phalanx::daemon {
+
+class Node {
+ public:
+  // Locks the pin directory (made if missing), adopts what is pinned there or loads afresh, and applies
+  // `config`. A fresh start attaches only when next hops are known, after at most 2 s; an adoption never
+  // interrupts traffic. On failure a fresh start leaves nothing behind, and an adoption the state that was in
+  // force. Fails with the sentences of PinDirectory::open and try_lock, BalancerMaps, NetlinkNextHops,
+  // XdpLink and Engine::propose.
+  static Result<std::unique_ptr<Node>> start(adapters::EventLoop& loop, const std::string& pin_dir,
+                                             const core::Config& config, Controller::Listener listener);
+
+  // A change of configuration: all or nothing. apply() is propose(), every build, and finish() in one call.
+  Result<void> apply(const core::Config& config);
+  Result<core::Proposal> propose(const core::Config& config) const;
+  Result<void> finish(const core::Proposal& proposal);
+
+  // Runs the loop until the kernel has answered for every backend's next hop, at most 2 s.
+  void wait_for_next_hops();
+
+  // Detaches and removes every pin: nothing of the node is left.
+  Result<void> take_down();
+
+  bool adopted() const { return adopted_; }
+  Controller& controller() { return *controller_; }
+  const core::Engine& engine() const { return controller_->engine(); }
+  const adapters::BalancerMaps& maps() const { return maps_; }
+  std::vector<adapters::XdpDescription> interfaces() const;
+  // Enabled backends that no packet can be sent to, each as a sentence.
+  std::vector<std::string> backends_without_next_hop() const;
+
+ private:
+  Node(adapters::EventLoop& loop, adapters::PinDirectory directory, adapters::BalancerMaps maps, bool adopted,
+       std::unique_ptr<adapters::NetlinkNextHops> next_hops, Controller::Listener listener);
+
+  Result<void> start_fresh(const core::Config& config);
+  Result<void> start_adopted(const core::Config& config);
+  Result<void> attach(const core::Node& node);
+  void detach_all_but(const core::Node& node);
+
+  adapters::EventLoop& loop_;
+  adapters::PinDirectory directory_;
+  adapters::BalancerMaps maps_;
+  bool adopted_;
+  std::unique_ptr<adapters::NetlinkNextHops> next_hops_;
+  Controller::Listener listener_;
+  std::unique_ptr<Controller> controller_;
+  std::map<std::string, adapters::XdpLink> links_;
+};
+
+}  // namespace phalanx::daemon
