@@ -8,6 +8,8 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "adapters/view/views.hpp"
+
 namespace phalanx::adapters {
 namespace {
 
@@ -191,6 +193,16 @@ json Route::answer_line(std::string_view line) const {
     return {{"line", std::string(line)}, {"error", query.error().message}};
   }
   return answer(*query);
+}
+
+std::string Route::answer_lines(std::string_view lines) const {
+  std::string answers;
+  while (!lines.empty()) {
+    const std::size_t end = std::min(lines.find('\n'), lines.size());
+    answers += write_json(answer_line(lines.substr(0, end))) + "\n";
+    lines.remove_prefix(std::min(end + 1, lines.size()));
+  }
+  return answers;
 }
 
 }  // namespace phalanx::adapters

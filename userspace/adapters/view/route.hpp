@@ -45,6 +45,9 @@ class Route {
   // The answer to a line of text, or {line, error} where it is not a flow.
   nlohmann::json answer_line(std::string_view line) const;
 
+  // A line of JSON for each line of `lines`, also for empty ones.
+  std::string answer_lines(std::string_view lines) const;
+
  private:
   struct Named {
     std::string service;
