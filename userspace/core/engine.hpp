@@ -72,7 +72,8 @@ class Engine {
   // For state that is pinned: every table is built, from what the pinned rows say of each entry.
   static Proposal adopt(AppliedState pinned, const std::map<EntryIndex, EntryFacts>& facts);
 
-  // Every build of the proposal must have run. Health that changed since propose() is taken into account.
+  // Every build of the proposal must have run. Health and the operator's overrides are those of now, not
+  // those of propose(). With facts: of an adoption, whose overrides are the proposal's.
   Engine successor(const Proposal& proposal, Now now) const;
   Engine successor(const Proposal& proposal, const std::map<EntryIndex, EntryFacts>& facts, Now now) const;
 

@@ -130,7 +130,10 @@ Proposal Engine::adopt(AppliedState pinned, const std::map<EntryIndex, EntryFact
 }
 
 Engine Engine::successor(const Proposal& proposal, Now now) const {
-  return successor(proposal, {}, now);
+  Proposal current = proposal;
+  // The operator may have spoken while tables were built.
+  current.next.overrides = kept_overrides(applied_.overrides, proposal.next.config);
+  return successor(current, {}, now);
 }
 
 Engine Engine::successor(const Proposal& proposal, const std::map<EntryIndex, EntryFacts>& facts,

@@ -30,9 +30,9 @@ std::string sentence(const core::Announce& event) {
 }  // namespace
 
 void EventLog::add(const core::Announce& event) {
-  const auto since_epoch =
-      std::chrono::duration_cast<std::chrono::nanoseconds>(event.time.time_since_epoch()).count();
-  nlohmann::json line{{"time", adapters::format_time(static_cast<std::uint64_t>(since_epoch))},
+  const auto time_ns = static_cast<std::uint64_t>(
+      std::chrono::duration_cast<std::chrono::nanoseconds>(event.time.time_since_epoch()).count());
+  nlohmann::json line{{"time", adapters::format_time(time_ns)},
                       {"node", node_},
                       {"type", event.type},
                       {"service", text_or_null(event.service)},
@@ -40,7 +40,7 @@ void EventLog::add(const core::Announce& event) {
                       {"from", text_or_null(event.from)},
                       {"to", text_or_null(event.to)},
                       {"reason", event.reason}};
-  lines_.push_back(adapters::write_json(line));
+  lines_.push_back({time_ns, adapters::write_json(line)});
   if (lines_.size() > capacity_) {
     lines_.pop_front();
   }
@@ -49,7 +49,7 @@ void EventLog::add(const core::Announce& event) {
   const auto followers = followers_;
   for (const auto& [id, follower] : followers) {
     if (followers_.contains(id)) {
-      follower(lines_.back());
+      follower(lines_.back().text);
     }
   }
 }

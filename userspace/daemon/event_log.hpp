@@ -15,6 +15,10 @@ namespace phalanx::daemon {
 
 class EventLog {
  public:
+  struct Line {
+    std::uint64_t time_ns;  // wall clock, since 1970
+    std::string text;  // JSON without a line feed: {time, node, type, service, backend, from, to, reason}
+  };
   using Follower = std::function<void(const std::string& line)>;
 
   // node: its name, in every line. capacity: events kept.
@@ -22,8 +26,8 @@ class EventLog {
 
   void add(const core::Announce& event);
 
-  // Lines of JSON without a line feed, oldest first: {time, node, type, service, backend, from, to, reason}.
-  const std::deque<std::string>& lines() const { return lines_; }
+  // Oldest first.
+  const std::deque<Line>& lines() const { return lines_; }
 
   // The follower gets each line as it comes, until unfollow().
   std::uint64_t follow(Follower follower);
@@ -32,7 +36,7 @@ class EventLog {
  private:
   std::string node_;
   std::size_t capacity_;
-  std::deque<std::string> lines_;
+  std::deque<Line> lines_;
   std::map<std::uint64_t, Follower> followers_;
   std::uint64_t last_id_ = 0;
 };

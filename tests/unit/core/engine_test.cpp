@@ -364,6 +364,21 @@ TEST(Engine, health_that_changed_while_tables_were_built_is_in_the_new_table) {
   }
 }
 
+TEST(Engine, an_operators_word_that_came_while_tables_were_built_counts) {
+  World world = serving(four_backends());
+  core::Config next = four_backends();
+  next.services[0].backends.push_back(backend("b5", 15));
+  auto proposal = world.engine.propose(next, world.now.steady);
+  ASSERT_TRUE(proposal);
+  world.step(core::DisableRequested{"web", {fakes::ipv4(10, 0, 1, 11), 80}, true});
+  for (core::TableBuild& build : proposal->builds) {
+    build.run();
+  }
+  const core::Engine successor = world.engine.successor(*proposal, world.now);
+  EXPECT_EQ(successor.applied().overrides.size(), 1u);
+  EXPECT_TRUE(successor.services().begin()->second.disabled.at(0));
+}
+
 TEST(Engine, a_changed_limit_is_refused_by_its_key) {
   World world = serving(four_backends());
   core::Config next = four_backends();

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+// phalanxd: the node, its probes, its API and its metrics on one loop.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "adapters/http/api.hpp"
+#include "adapters/http/metrics_site.hpp"
+#include "adapters/http/server.hpp"
+#include "adapters/loop/event_loop.hpp"
+#include "adapters/probe/loop_prober.hpp"
+#include "adapters/view/metrics.hpp"
+#include "adapters/view/views.hpp"
+#include "core/config.hpp"
+#include "core/result.hpp"
+#include "daemon/event_log.hpp"
+#include "daemon/node.hpp"
+#include "daemon/table_builder.hpp"
+
+namespace phalanx::daemon {
+
+struct DaemonOptions {
+  std::string config_file;
+  std::string pin_dir;
+  std::string socket;
+};
+
+class Daemon {
+ public:
+  // Brings the node up with `config`, which was read from options.config_file, and begins to probe and to
+  // serve. Fails with a sentence; what Node::start says about what is left behind then holds.
+  static Result<std::unique_ptr<Daemon>> start(DaemonOptions options, const core::Config& config);
+
+  // Until SIGTERM or SIGINT; the exit code. SIGHUP reloads. Traffic flows on afterwards, unless node.on_exit
+  // says "detach".
+  int run();
+
+ private:
+  using ReloadDone = adapters::ApiHandlers::ReloadDone;
+
+  explicit Daemon(DaemonOptions options);
+
+  Result<void> open_api();
+  Result<std::unique_ptr<adapters::HttpServer>> open_metrics(const core::Endpoint& endpoint);
+  void handle_signals();
+
+  // Reads the file again and applies it; `done` once, with the new generation or with why nothing changed.
+  void reload(ReloadDone done);
+  void finish_reload(const core::Proposal& proposal, std::unique_ptr<adapters::HttpServer> metrics,
+                     bool metrics_moved, ReloadDone done);
+  void refuse_reload(const ReloadDone& done, const std::string& why);
+
+  adapters::ApiHandlers api_handlers();
+  adapters::MetricsSite metrics_site();
+  adapters::StatusInputs status_inputs() const;
+  Result<std::string> route(std::string_view lines) const;
+  Result<void> set_disabled(const std::string& backend, const std::optional<std::string>& service,
+                            bool disabled);
+  std::vector<std::string> events(std::optional<std::uint64_t> since_ns) const;
+  void follow(adapters::Stream stream);
+  void announce(const std::string& from, const std::string& to, const std::string& reason);
+
+  DaemonOptions options_;
+  std::chrono::system_clock::time_point started_ = std::chrono::system_clock::now();
+  std::unique_ptr<adapters::EventLoop> loop_;
+  std::unique_ptr<EventLog> events_;
+  std::unique_ptr<Node> node_;
+  std::unique_ptr<adapters::LoopProber> prober_;
+  std::unique_ptr<TableBuilder> builder_;
+  std::unique_ptr<adapters::HttpServer> api_;
+  std::unique_ptr<adapters::HttpServer> metrics_;
+  std::vector<adapters::EventLoop::Source> signals_;
+  std::uint64_t reloads_applied_ = 0;
+  std::uint64_t reloads_refused_ = 0;
+};
+
+}  // namespace phalanx::daemon

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the daemon answers: the API's handlers, the metrics and the page, all from the maps and the applied
+// state.
+#include <unistd.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "adapters/http/listen_socket.hpp"
+#include "adapters/view/route.hpp"
+#include "adapters/view/status_page.hpp"
+#include "adapters/view/timestamp.hpp"
+#include "daemon/backend_names.hpp"
+#include "daemon/daemon.hpp"
+
+namespace phalanx::daemon {
+
+Result<void> Daemon::open_api() {
+  auto socket = adapters::ListenSocket::unix_domain(options_.socket);
+  if (!socket) {
+    return Failure(socket.error());
+  }
+  auto server = adapters::HttpServer::open(*loop_, std::move(*socket), adapters::api_routes(api_handlers()));
+  if (!server) {
+    return Failure(server.error());
+  }
+  api_ = std::move(*server);
+  return {};
+}
+
+Result<std::unique_ptr<adapters::HttpServer>> Daemon::open_metrics(const core::Endpoint& endpoint) {
+  auto socket = adapters::ListenSocket::tcp(endpoint);
+  if (!socket) {
+    return Failure(socket.error());
+  }
+  return adapters::HttpServer::open(*loop_, std::move(*socket), adapters::metrics_routes(metrics_site()));
+}
+
+adapters::ApiHandlers Daemon::api_handlers() {
+  adapters::ApiHandlers handlers;
+  handlers.status = [this] {
+    return adapters::status_view(node_->engine().applied(), node_->maps(), status_inputs());
+  };
+  handlers.services = [this] { return adapters::services_view(node_->engine().applied(), node_->maps()); };
+  handlers.backends = [this] { return adapters::backends_view(node_->engine().applied(), node_->maps()); };
+  handlers.slots = [this](const std::string& service) -> Result<nlohmann::json> {
+    auto view = adapters::slots_view(node_->engine().applied(), node_->maps(), service);
+    if (!view) {
+      return fail("show the slots of " + service + ": no service has that name");
+    }
+    return std::move(*view);
+  };
+  handlers.route = [this](std::string_view lines) { return route(lines); };
+  handlers.events = [this](std::optional<std::uint64_t> since_ns) { return events(since_ns); };
+  handlers.follow = [this](adapters::Stream stream) { follow(std::move(stream)); };
+  handlers.reload = [this](ReloadDone done) { reload(std::move(done)); };
+  handlers.set_disabled = [this](const std::string& backend, const std::optional<std::string>& service,
+                                 bool disabled) { return set_disabled(backend, service, disabled); };
+  return handlers;
+}
+
+adapters::MetricsSite Daemon::metrics_site() {
+  return {.metrics =
+              [this] {
+                const core::ProbeCounts& probes = node_->engine().probe_counts();
+                const adapters::DaemonFigures figures{
+                    .start_time_s = std::chrono::duration<double>(started_.time_since_epoch()).count(),
+                    .probes_passed = probes.pass,
+                    .probes_failed = probes.fail,
+                    .probes_inconclusive = probes.inconclusive,
+                    .health_changes = node_->controller().health_changes(),
+                    .reloads_applied = reloads_applied_,
+                    .reloads_refused = reloads_refused_};
+                return adapters::metrics_text(node_->engine().applied(), node_->maps(), status_inputs(),
+                                              figures);
+              },
+          .page =
+              [this] {
+                return adapters::status_page(node_->engine().applied(), node_->maps(), status_inputs());
+              }};
+}
+
+adapters::StatusInputs Daemon::status_inputs() const {
+  adapters::StatusInputs inputs{
+      .version = PHALANX_VERSION, .interfaces = {}, .daemon = {.running = true, .pid = ::getpid()}};
+  for (const adapters::XdpDescription& interface : node_->interfaces()) {
+    inputs.interfaces.push_back({interface.name, interface.mode, interface.attach, interface.reason});
+  }
+  return inputs;
+}
+
+Result<std::string> Daemon::route(std::string_view lines) const {
+  const auto routes = adapters::Route::open(node_->engine().applied(), node_->maps());
+  if (!routes) {
+    return Failure(routes.error());
+  }
+  std::string answers;
+  while (!lines.empty()) {
+    const std::size_t end = std::min(lines.find('\n'), lines.size());
+    answers += adapters::write_json(routes->answer_line(lines.substr(0, end))) + "\n";
+    lines.remove_prefix(std::min(end + 1, lines.size()));
+  }
+  return answers;
+}
+
+Result<void> Daemon::set_disabled(const std::string& backend, const std::optional<std::string>& service,
+                                  bool disabled) {
+  const auto meant = find_backends(node_->engine().applied().config, backend, service);
+  if (!meant) {
+    return Failure(meant.error());
+  }
+  for (const NamedBackend& named : *meant) {
+    if (auto set = node_->controller().set_disabled(named.service, named.endpoint, disabled); !set) {
+      return set;
+    }
+  }
+  return {};
+}
+
+std::vector<std::string> Daemon::events(std::optional<std::uint64_t> since_ns) const {
+  std::vector<std::string> kept;
+  for (const EventLog::Line& line : events_->lines()) {
+    if (!since_ns || line.time_ns >= *since_ns) {
+      kept.push_back(line.text);
+    }
+  }
+  return kept;
+}
+
+void Daemon::follow(adapters::Stream stream) {
+  // The follower needs its own id to leave.
+  auto id = std::make_shared<std::uint64_t>(0);
+  *id = events_->follow([this, id, stream](const std::string& line) mutable {
+    if (stream.open()) {
+      stream.write(line + "\n");
+    } else {
+      events_->unfollow(*id);
+    }
+  });
+}
+
+}  // namespace phalanx::daemon
