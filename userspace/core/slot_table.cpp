@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <map>
 #include <utility>
 
 #include "core/candidates.hpp"
@@ -45,6 +46,23 @@ class OwnerSearch {
   std::size_t live_count_ = 0;
 };
 
+// For each seat of a former ranking the seat of the same member now, or kNoSeat if it left, or counts with
+// another weight or tier.
+std::vector<Seat> follow_seats(const SlotTableSpec& former_spec, const Ranking& former,
+                               const SlotTableSpec& spec, const Ranking& ranking) {
+  std::map<Endpoint, MemberIndex> now;
+  for (const SlotTableMember& m : spec.members) now.emplace(m.endpoint, static_cast<MemberIndex>(now.size()));
+  std::vector<Seat> seats(former.size(), kNoSeat);
+  for (std::size_t i = 0; i < seats.size(); ++i) {
+    const SlotTableMember& was = former_spec.members[former.member(static_cast<Seat>(i))];
+    const auto same = now.find(was.endpoint);
+    if (same == now.end() || spec.members[same->second].tier != was.tier) continue;
+    const Seat seat = ranking.seat(same->second);
+    if (ranking.weight(seat) == former.weight(static_cast<Seat>(i))) seats[i] = seat;
+  }
+  return seats;
+}
+
 // What is known of a slot beside its owners.
 struct Marks {
   bool deep = false;        // the search went beyond the candidates
@@ -70,6 +88,7 @@ struct SlotTable::State {
 
   State(SlotTableSpec given, Ranking ranked) : spec(std::move(given)), ranking(std::move(ranked)) {}
 
+  void carry_candidates_of(const State& former);
   void settle_base();
   void search_all(std::span<const Standing> now);
   void set_present(MemberIndex member, const Standing& now);
@@ -83,6 +102,17 @@ struct SlotTable::State {
   Seat runner_up(std::uint32_t slot) const;
   MemberIndex member(Seat seat) const { return seat == kNoSeat ? kNoMember : ranking.member(seat); }
 };
+
+void SlotTable::State::carry_candidates_of(const State& former) {
+  const std::vector<Seat> seat_now = follow_seats(former.spec, former.ranking, spec, ranking);
+  const auto gone = static_cast<std::uint32_t>(std::ranges::count(seat_now, kNoSeat));
+  const std::uint32_t joined = ranking.size() - (former.ranking.size() - gone);
+  // To score a third of the members one by one takes as long as to sieve all.
+  const bool worthwhile =
+      former.spec.slots == spec.slots && former.spec.seed == spec.seed && joined <= ranking.size() / 3;
+  candidates = worthwhile ? carry_candidates(ranking, former.candidates, seat_now)
+                          : find_candidates(ranking, spec.slots);
+}
 
 void SlotTable::State::settle_base() {
   // Only when the lowest tier has no weight do the candidates not begin with the base's group.
@@ -188,11 +218,15 @@ SlotTable::SlotTable(SlotTable&&) noexcept = default;
 SlotTable& SlotTable::operator=(SlotTable&&) noexcept = default;
 SlotTable::~SlotTable() = default;
 
-SlotTable SlotTable::build(SlotTableSpec spec, std::span<const Standing> standing) {
+SlotTable SlotTable::build(SlotTableSpec spec, std::span<const Standing> standing, const SlotTable* former) {
   PHX_CHECK(std::has_single_bit(spec.slots));
   Ranking ranking(spec.members, spec.seed);
   auto state = std::make_unique<State>(std::move(spec), std::move(ranking));
-  state->candidates = find_candidates(state->ranking, state->spec.slots);
+  if (former != nullptr) {
+    state->carry_candidates_of(*former->state_);
+  } else {
+    state->candidates = find_candidates(state->ranking, state->spec.slots);
+  }
   state->settle_base();
   state->search_all(standing);
   return SlotTable(std::move(state));

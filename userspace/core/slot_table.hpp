@@ -82,8 +82,11 @@ struct SlotChange {
 class SlotTable {
  public:
   // Builds base and successions: the expensive part (tens to hundreds of ms). standing: one for each member.
-  // May run on any thread.
-  static SlotTable build(SlotTableSpec spec, std::span<const Standing> standing);
+  // former: a table of the same service before its members changed, or null. It changes nothing but the time:
+  // with the same seed and slots only what its members' scores do not tell is computed. May run on any
+  // thread, also while another one calls former->set_standing(): only what that never changes is read.
+  static SlotTable build(SlotTableSpec spec, std::span<const Standing> standing,
+                         const SlotTable* former = nullptr);
 
   SlotTable(SlotTable&&) noexcept;
   SlotTable& operator=(SlotTable&&) noexcept;
