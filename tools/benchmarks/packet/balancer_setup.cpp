@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "packet/balancer_setup.hpp"
+
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <linux/bpf.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "balancer.skel.h"
+
+namespace phalanx::bench {
+namespace {
+
+constexpr std::uint32_t kSlots = 65536;
+constexpr std::uint16_t kPort = 80;
+constexpr const char* kClient[] = {"203.0.113.7", "2001:db8:c::7"};
+constexpr const char* kVip[] = {"198.51.100.10", "2001:db8:e::10"};
+constexpr const char* kStranger[] = {"198.51.100.99", "2001:db8:e::99"};
+constexpr const char* kTunnelSource[] = {"10.0.0.5", "fd00::5"};
+constexpr const char* kFirstBackend[] = {"10.0.1.1", "fd00:1::1"};
+
+bool is_ipv6(phx_family family) {
+  return family == PHX_FAMILY_IPV6;
+}
+
+Frame address(phx_family family, const char* const (&texts)[2]) {
+  Frame bytes(is_ipv6(family) ? 16 : 4);
+  inet_pton(is_ipv6(family) ? AF_INET6 : AF_INET, texts[is_ipv6(family)], bytes.data());
+  return bytes;
+}
+
+std::uint32_t service_index(phx_family family, std::uint8_t protocol) {
+  return (is_ipv6(family) ? 2u : 0u) + (protocol == kUdp ? 1u : 0u);
+}
+
+template <typename Key, typename Value>
+void write(const bpf_map* map, const Key& key, const Value& value) {
+  if (bpf_map__update_elem(map, &key, sizeof(key), &value, sizeof(value), BPF_ANY) != 0) {
+    throw BenchError(std::string("fill the map ") + bpf_map__name(map) + ": the kernel refuses a row");
+  }
+}
+
+template <typename Value>
+Value per_cpu_first_word_sum(const bpf_map* map, std::uint32_t row, std::size_t words) {
+  std::vector<std::uint64_t> values(words * static_cast<std::size_t>(libbpf_num_possible_cpus()));
+  if (bpf_map__lookup_elem(map, &row, sizeof(row), values.data(), values.size() * 8, 0) != 0) {
+    throw BenchError(std::string("read the map ") + bpf_map__name(map) + ": the kernel refuses");
+  }
+  Value sum = 0;
+  for (std::size_t i = 0; i < values.size(); i += words) sum += values[i];
+  return sum;
+}
+
+void append(Frame& frame, const Frame& more) {
+  frame.insert(frame.end(), more.begin(), more.end());
+}
+
+// Checksums are left 0: nothing on the path reads them.
+Frame frame_to(phx_family family, std::uint8_t protocol, const char* const (&to)[2]) {
+  const std::uint8_t l4_size = protocol == kTcp ? 20 : 30;
+  Frame frame{2, 0, 0, 0, 0xaa, 1, 2, 0, 0, 0, 0xcc, 1};
+  if (is_ipv6(family)) {
+    append(frame, {0x86, 0xdd, 0x60, 0, 0, 0, 0, l4_size, protocol, 64});
+  } else {
+    append(frame,
+           {0x08, 0, 0x45, 0, 0, static_cast<std::uint8_t>(20 + l4_size), 0, 1, 0x40, 0, 64, protocol, 0, 0});
+  }
+  append(frame, address(family, kClient));
+  append(frame, address(family, to));
+  append(frame, {0x9c, 0x40, 0, kPort});
+  const std::size_t l4 = frame.size() - 4;
+  frame.resize(l4 + l4_size);
+  if (protocol == kTcp) {
+    frame[l4 + 12] = 0x50;
+    frame[l4 + 13] = 0x02;
+  } else {
+    frame[l4 + 5] = l4_size;
+  }
+  return frame;
+}
+
+}  // namespace
+
+void BalancerSetup::Close::operator()(balancer_bpf* object) const {
+  balancer_bpf__destroy(object);
+}
+
+BalancerSetup::BalancerSetup() : object_(balancer_bpf__open_and_load()) {
+  if (!object_)
+    throw BenchError("load the balancer: the kernel refuses it; run as root on Linux 6.1 or newer");
+  std::uint32_t first_entry = 0;
+  for (const phx_family family : {PHX_FAMILY_IPV4, PHX_FAMILY_IPV6}) {
+    add_backends(family, first_entry);
+    for (const std::uint8_t protocol : {kTcp, kUdp}) add_service(family, protocol, first_entry);
+    first_entry += kBackends;
+  }
+}
+
+BalancerSetup::~BalancerSetup() = default;
+
+int BalancerSetup::program_fd() const {
+  return bpf_program__fd(object_->progs.phalanx_xdp);
+}
+
+void BalancerSetup::add_backends(phx_family family, std::uint32_t first_entry) {
+  for (std::uint32_t i = 0; i < kBackends; i++) {
+    phx_backend row{};
+    row.state = PHX_STATE_UP | PHX_STATE_REACHABLE;
+    row.family = static_cast<std::uint8_t>(family);
+    row.forward = PHX_FORWARD_IPIP;
+    Frame own = address(family, kFirstBackend);
+    own.back() = static_cast<std::uint8_t>(own.back() + i);
+    std::copy(own.begin(), own.end(), row.address);
+    phx_next_hop& hop = row.next_hop[0];
+    const Frame source = address(family, kTunnelSource);
+    std::copy(source.begin(), source.end(), hop.tunnel_source);
+    hop.destination_mac[0] = hop.source_mac[0] = 2;
+    hop.destination_mac[5] = static_cast<std::uint8_t>(i);
+    hop.interface = ingress_interface();
+    write(object_->maps.backends, first_entry + i, row);
+  }
+}
+
+void BalancerSetup::add_service(phx_family family, std::uint8_t protocol, std::uint32_t first_entry) {
+  const std::uint32_t service = service_index(family, protocol);
+  for (std::uint32_t i = 0; i < kSlots; i++) {
+    const std::uint32_t primary = i * 2654435761u % kBackends;
+    write(object_->maps.slots, service * kSlots + i,
+          phx_slot{static_cast<std::uint16_t>(first_entry + primary),
+                   static_cast<std::uint16_t>(first_entry + (primary + 1) % kBackends), PHX_NO_ENTRY, 0});
+  }
+  phx_service row{};
+  row.region = phx_region(service * kSlots, kSlots);
+  row.seed = 0x9e3779b97f4a7c15 + service;
+  write(object_->maps.services, service, row);
+  phx_vip_key key{};
+  const Frame vip = address(family, kVip);
+  std::copy(vip.begin(), vip.end(), key.address);
+  key.family = static_cast<std::uint8_t>(family);
+  write(object_->maps.vips, key, phx_vip{PHX_NO_SERVICE, 0});
+  key.port = htons(kPort);
+  key.protocol = protocol;
+  write(object_->maps.vips, key, phx_vip{service, 0});
+}
+
+Expectation BalancerSetup::expectation(phx_family family) {
+  const Frame first = address(family, kFirstBackend);
+  std::uint32_t last_bytes = 0;
+  std::memcpy(&last_bytes, first.data() + first.size() - 4, 4);
+  return {XDP_TX, is_ipv6(family) ? 40u : 20u, ntohl(last_bytes), kBackends};
+}
+
+std::uint64_t BalancerSetup::packets(phx_family family, std::uint8_t protocol) const {
+  return per_cpu_first_word_sum<std::uint64_t>(object_->maps.service_traffic, service_index(family, protocol),
+                                               2);
+}
+
+std::uint64_t BalancerSetup::all_packets() const {
+  std::uint64_t all = 0;
+  for (std::uint32_t i = 0; i < 4; i++) {
+    all += per_cpu_first_word_sum<std::uint64_t>(object_->maps.service_traffic, i, 2);
+  }
+  for (std::uint32_t i = 0; i < PHX_COUNTER_COUNT; i++) {
+    all += per_cpu_first_word_sum<std::uint64_t>(object_->maps.counters, i, 1);
+  }
+  return all;
+}
+
+Frame frame_to_vip(phx_family family, std::uint8_t protocol) {
+  return frame_to(family, protocol, kVip);
+}
+Frame frame_to_stranger(phx_family family, std::uint8_t protocol) {
+  return frame_to(family, protocol, kStranger);
+}
+
+}  // namespace phalanx::bench

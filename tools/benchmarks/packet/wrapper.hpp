@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+// A program made repeatable: called by a wrapper that judges and undoes what it did to the packet.
+#pragma once
+
+#include <memory>
+
+#include "packet/program.hpp"
+
+struct packet_wrapper_bpf;
+
+namespace phalanx::bench {
+
+// What the wrapped program is expected to do to the frame in each run.
+struct Expectation {
+  std::uint32_t verdict = 0;        // enum xdp_action
+  std::uint32_t pushed = 0;         // bytes by which it lengthens the head: 0, 20 or 40
+  std::uint32_t first_backend = 0;  // last four bytes of the lowest outer destination, host order
+  std::uint32_t backends = 0;       // how many follow each other from there on
+};
+
+// One of the wrapper's own programs, that stand in for the measured one.
+enum class StandIn { kTrivialTx, kPushOnce, kPushTwice };
+
+class Wrapper {
+ public:
+  // frame: what every run starts from. Throws BenchError when the wrapper cannot be loaded.
+  Wrapper(const Frame& frame, const Expectation& expectation);
+  ~Wrapper();
+
+  void wrap(int program_fd);
+  void wrap(StandIn stand_in);
+  [[nodiscard]] int fd_of(StandIn stand_in) const;
+
+  // Throws BenchError when the program did anything but what is expected of it, in any of the runs.
+  RunReport run(std::uint32_t repeats);
+
+ private:
+  struct Close {
+    void operator()(packet_wrapper_bpf* object) const;
+  };
+
+  Frame frame_;
+  Expectation expectation_;
+  std::unique_ptr<packet_wrapper_bpf, Close> object_;
+};
+
+}  // namespace phalanx::bench
