@@ -22,10 +22,6 @@ void run_builds(core::Proposal& proposal) {
   }
 }
 
-void forward_next_hop(Controller* controller, ports::NextHopChange change) {
-  controller->handle(core::NextHopChanged{change.target, std::move(change.hop), std::move(change.reason)});
-}
-
 }  // namespace
 
 Result<std::unique_ptr<Node>> Node::start(adapters::EventLoop& loop, const std::string& pin_dir,
@@ -48,13 +44,13 @@ Result<std::unique_ptr<Node>> Node::start(adapters::EventLoop& loop, const std::
   if (!maps) {
     return Failure(maps.error());
   }
-  auto next_hops = adapters::NetlinkNextHops::open(loop);
-  if (!next_hops) {
-    return Failure(next_hops.error());
+  std::unique_ptr<Node> node(
+      new Node(loop, std::move(*directory), std::move(*maps), adopt, std::move(listener)));
+  auto started = node->follow_kernel();
+  if (started) {
+    started = adopt ? node->start_adopted(config) : node->start_fresh(config);
   }
-  std::unique_ptr<Node> node(new Node(loop, std::move(*directory), std::move(*maps), adopt,
-                                      std::move(*next_hops), std::move(listener)));
-  if (auto started = adopt ? node->start_adopted(config) : node->start_fresh(config); !started) {
+  if (!started) {
     if (!adopt) {
       (void)node->take_down();
     }
@@ -64,16 +60,23 @@ Result<std::unique_ptr<Node>> Node::start(adapters::EventLoop& loop, const std::
 }
 
 Node::Node(adapters::EventLoop& loop, adapters::PinDirectory directory, adapters::BalancerMaps maps,
-           bool adopted, std::unique_ptr<adapters::NetlinkNextHops> next_hops, Controller::Listener listener)
+           bool adopted, Controller::Listener listener)
     : loop_(loop),
       directory_(std::move(directory)),
       maps_(std::move(maps)),
       adopted_(adopted),
-      next_hops_(std::move(next_hops)),
-      listener_(std::move(listener)),
-      controller_(std::make_unique<Controller>(loop, maps_, *next_hops_, listener_)) {
-  next_hops_->deliver_to(
-      [this](ports::NextHopChange change) { forward_next_hop(controller_.get(), std::move(change)); });
+      listener_(std::move(listener)) {}
+
+Result<void> Node::follow_kernel() {
+  auto next_hops = adapters::NetlinkNextHops::open(loop_, [this](ports::NextHopChange change) {
+    controller_->handle(core::NextHopChanged{change.target, std::move(change.hop), std::move(change.reason)});
+  });
+  if (!next_hops) {
+    return Failure(next_hops.error());
+  }
+  next_hops_ = std::move(*next_hops);
+  controller_ = std::make_unique<Controller>(loop_, maps_, *next_hops_, listener_);
+  return {};
 }
 
 Result<void> Node::start_fresh(const core::Config& config) {
@@ -181,15 +184,16 @@ Result<void> Node::attach(const core::Node& node) {
 }
 
 void Node::detach_all_but(const core::Node& node) {
-  std::erase_if(links_, [&](auto& entry) {
-    if (std::ranges::find(node.interfaces, entry.first) != node.interfaces.end()) {
-      return false;
+  for (auto link = links_.begin(); link != links_.end();) {
+    if (std::ranges::find(node.interfaces, link->first) != node.interfaces.end()) {
+      ++link;
+      continue;
     }
-    if (auto detached = entry.second.detach(); !detached) {
+    if (auto detached = link->second.detach(); !detached) {
       spdlog::error("{}", detached.error().message);
     }
-    return true;
-  });
+    link = links_.erase(link);
+  }
 }
 
 Result<void> Node::take_down() {

@@ -51,8 +51,9 @@ class Node {
 
  private:
   Node(adapters::EventLoop& loop, adapters::PinDirectory directory, adapters::BalancerMaps maps, bool adopted,
-       std::unique_ptr<adapters::NetlinkNextHops> next_hops, Controller::Listener listener);
+       Controller::Listener listener);
 
+  Result<void> follow_kernel();
   Result<void> start_fresh(const core::Config& config);
   Result<void> start_adopted(const core::Config& config);
   Result<void> attach(const core::Node& node);

@@ -32,7 +32,7 @@ UpReport report(const Node& node) {
     for (std::size_t member = 0; member < service.entries.size(); ++member) {
       if (!service.disabled[member]) {
         ++result.backends;
-        result.backends_up += node.engine().entries().at(service.entries[member]).shown_up ? 1 : 0;
+        result.backends_up += node.engine().entries().at(service.entries[member]).shown_up ? 1u : 0u;
       }
     }
   }
