@@ -103,7 +103,7 @@ def _revive_backends(lab):
 def demonstrate(lab):
     """Plays all acts on a running lab, prints the table; True if every promise held."""
     client = lab.namespaces[CLIENT.name]
-    say(f"load: {CONNECTIONS} keep-alive HTTP connections, a request every {INTERVAL_MS} ms on each, IPv4 and IPv6")
+    say(f"load: {CONNECTIONS} HTTP connections (IPv4 and IPv6), each asks every {INTERVAL_MS} ms")
     with Load(client, [target(VIP4), target(VIP6)], CONNECTIONS, INTERVAL_MS, TIMEOUT_S * 1000) as load:
         load.wait_steady()
         load.end_phase()
