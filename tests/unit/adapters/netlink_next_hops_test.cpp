@@ -325,9 +325,10 @@ TEST(NetlinkNextHops, resolves_a_thousand_backends_and_follows_a_storm_of_change
     ASSERT_TRUE(world.wait([&] { return all_through("n0"); }));
     // More messages than the socket can hold while nobody reads: the kernel drops some, and says so.
     world.net.run(
-        "for i in 1 2 3 4 5 6 7 8 9 10; do seq 1 4000 | awk '{print \"route replace 100.\" int($1/250) \".\" "
-        "$1%250 "
-        "\".0/24 via 10.0.0.2\"}' | ip -batch -; done; ip route replace 198.18.0.0/15 via 10.0.1.2");
+        "for i in 1 2 3 4 5; do for gateway in 10.0.0.2 10.0.1.2; do seq 1 4000 | awk -v via=$gateway "
+        "'{print \"route replace 100.\" int($1/250) \".\" $1%250 \".0/24 via \" via}' | ip -batch -; done; "
+        "done; "
+        "ip route replace 198.18.0.0/15 via 10.0.1.2");
     ASSERT_TRUE(world.wait([&] { return all_through("n1"); }));
   });
 }
