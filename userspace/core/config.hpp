@@ -44,7 +44,7 @@ struct Check {
 struct Backend {
   std::string name;  // unique in its service
   Endpoint endpoint;
-  std::uint16_t weight = 100;  // 0: holds no slot of the base, serves only when nothing else does
+  std::uint16_t weight = 100;  // 0: holds no slot of the base, comes last in its tier
   std::string zone;
   int tier = 0;  // 0 first, 0..255
 

@@ -45,9 +45,10 @@ struct TableBuild {
   std::string service;
   SlotTableSpec spec;
   std::vector<Standing> standing;
-  std::shared_ptr<SlotTable> table;  // after run()
+  std::shared_ptr<const SlotTable> former;  // its scores are reused; may be in use meanwhile
+  std::shared_ptr<SlotTable> table;         // after run()
 
-  void run() { table = std::make_shared<SlotTable>(SlotTable::build(spec, standing)); }
+  void run() { table = std::make_shared<SlotTable>(SlotTable::build(spec, standing, former.get())); }
 };
 
 struct Proposal {

@@ -89,7 +89,8 @@ Result<Proposal> Engine::propose(const Config& next, SteadyTime now) const {
     }
     const bool new_seed = is_known && known->second.config.seed != service.seed;
     fresh.emplace(service.name, new_seed ? Fresh::region_and_row : Fresh::region);
-    proposal.builds.push_back({service.name, std::move(spec), {}, nullptr});
+    proposal.builds.push_back(
+        {service.name, std::move(spec), {}, is_known ? known->second.table : nullptr, nullptr});
   }
   auto layout = applied_.layout.successor(next, fresh, now);
   if (!layout) {
@@ -115,7 +116,7 @@ Result<Proposal> Engine::propose(const Config& next, SteadyTime now) const {
 Proposal Engine::adopt(AppliedState pinned, const std::map<EntryIndex, EntryFacts>& facts) {
   Proposal proposal{.next = std::move(pinned), .builds = {}};
   for (const Service& service : proposal.next.config.services) {
-    TableBuild build{service.name, table_spec(service), {}, nullptr};
+    TableBuild build{service.name, table_spec(service), {}, nullptr, nullptr};
     for (const Backend* backend : by_endpoint(service)) {
       const EntryIdentity identity = entry_identity(service, *backend);
       const auto index = proposal.next.layout.entries().at(identity);
