@@ -10,13 +10,22 @@
 #include "lib/encapsulate.h"
 #include "lib/parse.h"
 
-/* Control sets max_entries of all but `counters` before it loads the object (node.limits). */
+/* Control sets max_entries of all but `counters` and `vip_filter` before it loads the object (node.limits).
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, PHX_DEFAULT_SERVICES *PHX_VIPS_PER_SERVICE);
 	__type(key, struct phx_vip_key);
 	__type(value, struct phx_vip);
 } vips SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct phx_vip_filter);
+} vip_filter SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -98,6 +107,16 @@ static __always_inline void count_traffic(void *map, __u32 key, __u32 bytes)
 		traffic->packets++;
 		traffic->bytes += bytes;
 	}
+}
+
+/* A look-up in `vips` calls into the kernel three times; most foreign packets are spared it by one load. */
+static __always_inline int may_be_vip(const struct phx_flow *flow)
+{
+	__u32 key = 0;
+	struct phx_vip_filter *filter = bpf_map_lookup_elem(&vip_filter, &key);
+	__u32 bit = phx_vip_filter_bit(phx_load64(flow->to.address), phx_load64(flow->to.address + 8));
+
+	return filter && filter->words[bit / 64] >> bit % 64 & 1;
 }
 
 static __always_inline int echo(struct xdp_md *ctx, __u8 family)
@@ -237,7 +256,7 @@ int phalanx_xdp(struct xdp_md *ctx)
 	struct phx_packet packet;
 	enum phx_kind kind = phx_parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &packet);
 
-	if (kind == PHX_KIND_FOREIGN)
+	if (kind == PHX_KIND_FOREIGN || !may_be_vip(&packet.flow))
 		return XDP_PASS;
 	if (kind != PHX_KIND_FLOW)
 		return unserved(ctx, &packet, kind);

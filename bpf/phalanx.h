@@ -161,6 +161,25 @@ struct phx_vip {
 PHX_ASSERT(sizeof(struct phx_vip) == 8, "vip size");
 
 /*
+ * Map `vip_filter`: array of one row, memory-mapped. W: control. R: path.
+ * Which addresses may be VIPs: a set bit says perhaps, a clear one says no, and the path passes the packet without
+ * looking it up. The bit of an address is phx_vip_filter_bit(). Control sets it before it adds any row for the
+ * address to `vips`; a bit that is set for no VIP (any longer) costs foreign packets a look-up, nothing else.
+ */
+#define PHX_VIP_FILTER_BITS 32768u
+struct phx_vip_filter {
+	__u64 words[PHX_VIP_FILTER_BITS / 64]; /* bit b lies in word b / 64, at 1 << b % 64 */
+};
+PHX_ASSERT(sizeof(struct phx_vip_filter) == 4096, "vip filter size: one page");
+
+/* first, second: the two halves of a 16-byte address field, as they lie in memory. */
+static inline __u32 phx_vip_filter_bit(__u64 first, __u64 second)
+{
+	return (__u32)((first * 0xff51afd7ed558ccdull + second * 0xc4ceb9fe1a85ec53ull) >> 49);
+}
+PHX_ASSERT(PHX_VIP_FILTER_BITS == 1u << (64 - 49), "the upper bits of the product choose the bit");
+
+/*
  * Map `services`: array, memory-mapped. W: control. R: path.
  * `region` is one aligned 8-byte word so that a service swings to a freshly written table by one store.
  */

@@ -141,7 +141,16 @@ TEST_F(BalancerPasses, tagged_frames_cut_off_at_any_byte) {
   }
 }
 
-TEST_F(BalancerPasses, foreign_packets_of_every_shape_untouched_and_uncounted) {
+// With whether the VIP filter knows them for foreign.
+class BalancerPassesForeign : public BalancerPasses, public testing::WithParamInterface<bool> {
+ protected:
+  BalancerPassesForeign() {
+    if (GetParam()) balancer.fill_vip_filter();
+  }
+};
+INSTANTIATE_TEST_SUITE_P(FilterFull, BalancerPassesForeign, testing::Bool());
+
+TEST_P(BalancerPassesForeign, packets_of_every_shape_untouched_and_uncounted) {
   const auto foreign = [this](const Packet& packet) { balancer.run(packet).ignored(); };
   foreign(tcp4(client4, stranger4));
   foreign(udp4(client4, stranger4));
@@ -162,7 +171,7 @@ TEST_F(BalancerPasses, foreign_packets_of_every_shape_untouched_and_uncounted) {
   foreign(tcp4(client4, vip4).vlan(1).vlan(2).vlan(3));
 }
 
-TEST_F(BalancerPasses, ipv6_addresses_that_look_like_an_ipv4_vip) {
+TEST_P(BalancerPassesForeign, ipv6_addresses_that_look_like_an_ipv4_vip) {
   for (const char* address :
        {"::ffff:198.51.100.10", "::198.51.100.10", "64:ff9b::198.51.100.10", "c633:640a::"}) {
     balancer.run(tcp6(client6, {address, 80})).ignored();
@@ -170,7 +179,7 @@ TEST_F(BalancerPasses, ipv6_addresses_that_look_like_an_ipv4_vip) {
   }
 }
 
-TEST_F(BalancerPasses, arp_and_other_ethernet_protocols) {
+TEST_P(BalancerPassesForeign, arp_and_other_ethernet_protocols) {
   for (const unsigned type : {0x0806u, 0x8847u, 0x88ccu, 0x0004u, 0x8864u, 0x0000u, 0xffffu}) {
     Bytes frame = tcp4(client4, vip4).frame();
     frame[12] = static_cast<std::uint8_t>(type >> 8);
@@ -179,7 +188,7 @@ TEST_F(BalancerPasses, arp_and_other_ethernet_protocols) {
   }
 }
 
-TEST_F(BalancerPasses, garbage_of_every_length) {
+TEST_P(BalancerPassesForeign, garbage_of_every_length) {
   const auto seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937 random(seed);

@@ -111,7 +111,20 @@ void BalancerRun::move(const Backend& backend) {
 }
 
 void BalancerRun::add_vip(const std::string& address) {
-  write(object_->maps.vips, vip_key(address, 0, 0), phx_vip{PHX_NO_SERVICE, 0});
+  auto filter = read<phx_vip_filter>(object_->maps.vip_filter, 0);
+  const phx_vip_key key = vip_key(address, 0, 0);
+  std::uint64_t halves[2];
+  std::memcpy(halves, key.address, sizeof(halves));
+  const std::uint32_t bit = phx_vip_filter_bit(halves[0], halves[1]);
+  filter.words[bit / 64] |= std::uint64_t{1} << bit % 64;
+  write(object_->maps.vip_filter, std::uint32_t{0}, filter);
+  write(object_->maps.vips, key, phx_vip{PHX_NO_SERVICE, 0});
+}
+
+void BalancerRun::fill_vip_filter() {
+  phx_vip_filter filter;
+  std::memset(&filter, 0xff, sizeof(filter));
+  write(object_->maps.vip_filter, std::uint32_t{0}, filter);
 }
 
 void BalancerRun::point_vip_at(std::uint8_t protocol, const Endpoint& vip, std::uint32_t service) {

@@ -29,8 +29,10 @@ class BalancerRun {
   // Writes what of backend is its next hop to the row not in use, and swings the state word to it.
   void move(const Backend& backend);
 
-  // A VIP's own row.
+  // A VIP's own row, and its bit of the filter.
   void add_vip(const std::string& address);
+  // As if as many VIPs were configured as the filter has bits: it tells nothing any more.
+  void fill_vip_filter();
   // Both rows, and a table all of whose slots name these two. Returns the service's index.
   std::uint32_t serve(std::uint8_t protocol, const Endpoint& vip, const Backend& primary,
                       const Backend& backup);

@@ -139,10 +139,19 @@ void BalancerSetup::add_service(phx_family family, std::uint8_t protocol, std::u
   const Frame vip = address(family, kVip);
   std::copy(vip.begin(), vip.end(), key.address);
   key.family = static_cast<std::uint8_t>(family);
+  admit(key);
   write(object_->maps.vips, key, phx_vip{PHX_NO_SERVICE, 0});
   key.port = htons(kPort);
   key.protocol = protocol;
   write(object_->maps.vips, key, phx_vip{service, 0});
+}
+
+void BalancerSetup::admit(const phx_vip_key& key) {
+  std::uint64_t halves[2];
+  std::memcpy(halves, key.address, sizeof(halves));
+  const std::uint32_t bit = phx_vip_filter_bit(halves[0], halves[1]);
+  filter_.words[bit / 64] |= std::uint64_t{1} << bit % 64;
+  write(object_->maps.vip_filter, std::uint32_t{0}, filter_);
 }
 
 Expectation BalancerSetup::expectation(phx_family family) {

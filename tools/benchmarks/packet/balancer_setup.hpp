@@ -37,9 +37,12 @@ class BalancerSetup {
   };
 
   void add_backends(phx_family family, std::uint32_t first_entry);
+  // Sets the VIP's bit of the filter.
+  void admit(const phx_vip_key& key);
   void add_service(phx_family family, std::uint8_t protocol, std::uint32_t first_entry);
 
   std::unique_ptr<balancer_bpf, Close> object_;
+  phx_vip_filter filter_{};
 };
 
 // A TCP SYN or a UDP datagram of 64 bytes or more from a client to the family's VIP.

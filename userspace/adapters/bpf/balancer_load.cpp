@@ -105,8 +105,8 @@ Result<void> map_rows(int map, const char* name, bool writable, MappedArray<Row>
 }  // namespace
 
 const std::array<const char*, BalancerMaps::kMapCount> BalancerMaps::kMapNames = {
-    "state",           "vips",    "services", "slots", "backends", "backend_status", "service_traffic",
-    "backend_traffic", "counters"};
+    "state",    "vips",           "vip_filter",      "services",        "slots",
+    "backends", "backend_status", "service_traffic", "backend_traffic", "counters"};
 
 Result<BalancerMaps::Pinned> BalancerMaps::inspect(const PinDirectory& directory) {
   if (directory.has("agent_vips")) {
@@ -255,7 +255,10 @@ Result<BalancerMaps> BalancerMaps::open_pins(const PinDirectory& directory, Acce
 
 Result<void> BalancerMaps::map_arrays(Access access) {
   const bool writable = access == Access::read_write;
-  Result<void> done = map_rows(map(kServices), kMapNames[kServices], writable, services_);
+  Result<void> done = map_rows(map(kVipFilter), kMapNames[kVipFilter], writable, vip_filter_);
+  if (done) {
+    done = map_rows(map(kServices), kMapNames[kServices], writable, services_);
+  }
   if (done) {
     done = map_rows(map(kSlots), kMapNames[kSlots], writable, slots_);
   }
@@ -293,6 +296,7 @@ Result<void> BalancerMaps::check_sizes() const {
   const std::array<MapShape, kMapCount> expected = {{
       {4, sizeof(StatePage), state_pages(limits)},
       {sizeof(phx_vip_key), sizeof(phx_vip), limits.services * PHX_VIPS_PER_SERVICE},
+      {4, sizeof(phx_vip_filter), 1},
       {4, sizeof(phx_service), limits.services},
       {4, sizeof(phx_slot), limits.slots},
       {4, sizeof(phx_backend), limits.backends},

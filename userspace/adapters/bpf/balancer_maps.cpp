@@ -45,6 +45,13 @@ phx_traffic sum_traffic(int map, std::uint32_t index) {
   return sum;
 }
 
+void clear_traffic(int map, std::uint32_t index) {
+  const int cpus = ::libbpf_num_possible_cpus();
+  PHX_CHECK(cpus > 0);
+  const std::vector<phx_traffic> zeros(static_cast<std::size_t>(cpus));
+  PHX_CHECK(::bpf_map_update_elem(map, &index, zeros.data(), BPF_ANY) == 0);
+}
+
 }  // namespace
 
 phx_slot BalancerMaps::slot(std::uint32_t row) const {
@@ -147,7 +154,27 @@ void BalancerMaps::write_backend_status(std::uint16_t entry, const phx_backend_s
   *backend_status_.write(entry) = status;
 }
 
+void BalancerMaps::clear_service_traffic(std::uint32_t index) {
+  PHX_CHECK(index < services_.size());
+  clear_traffic(map(kServiceTraffic), index);
+}
+
+void BalancerMaps::clear_backend_traffic(std::uint16_t entry) {
+  PHX_CHECK(entry < backends_.size());
+  clear_traffic(map(kBackendTraffic), entry);
+}
+
+// The path looks up only what the filter lets through, so that the bit must be there before the row.
+void BalancerMaps::admit_to_filter(const phx_vip_key& key) {
+  std::uint64_t halves[2];
+  std::memcpy(halves, key.address, sizeof(halves));
+  const std::uint32_t bit = phx_vip_filter_bit(halves[0], halves[1]);
+  __u64* word = &vip_filter_.write(0)->words[bit / 64];
+  publish(word, observe(word) | std::uint64_t{1} << bit % 64);
+}
+
 Result<void> BalancerMaps::put_vip(const phx_vip_key& key, const phx_vip& vip) {
+  admit_to_filter(key);
   if (::bpf_map_update_elem(map(kVips), &key, &vip, BPF_ANY) == 0) {
     return {};
   }

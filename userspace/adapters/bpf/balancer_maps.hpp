@@ -102,6 +102,7 @@ class BalancerMaps final : public ports::DataPlane {
   enum MapIndex {
     kState,  // first: while it is pinned without its magic number, the directory is half made
     kVips,
+    kVipFilter,
     kServices,
     kSlots,
     kBackends,
@@ -123,6 +124,7 @@ class BalancerMaps final : public ports::DataPlane {
   Result<void> check_layout() const;
   Result<void> check_sizes() const;
   Result<std::string> read_document() const;
+  void admit_to_filter(const phx_vip_key& key);
   int map(MapIndex index) const { return maps_[index].get(); }
   phx_state_header* header() const;
   std::byte* copy(std::uint64_t which) const;
@@ -130,6 +132,7 @@ class BalancerMaps final : public ports::DataPlane {
   std::string where_;  // the directory, for sentences
   Descriptor program_;
   std::array<Descriptor, kMapCount> maps_;
+  MappedArray<phx_vip_filter> vip_filter_;
   MappedArray<phx_service> services_;
   MappedArray<phx_slot> slots_;
   MappedArray<phx_backend> backends_;

@@ -15,7 +15,7 @@ inline constexpr std::string_view kLinkPrefix = "link-";
 inline constexpr std::string_view kPinNames[] = {
     kProgramPin,  kNewProgramPin, "vips",           "services",        kStatePin,
     "slots",      "backends",     "backend_status", "service_traffic", "counters",
-    "agent_vips", "agent_nodes",  "agent_counters", "backend_traffic",
+    "agent_vips", "agent_nodes",  "agent_counters", "backend_traffic", "vip_filter",
 };
 
 }  // namespace phalanx::adapters
