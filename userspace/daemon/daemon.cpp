@@ -70,10 +70,14 @@ Result<std::unique_ptr<Daemon>> Daemon::start(DaemonOptions options, const core:
   for (const std::string& warning : daemon->node_->backends_without_next_hop()) {
     spdlog::warn("{}", warning);
   }
-  daemon->prober_ = std::make_unique<adapters::LoopProber>(
+  auto prober = adapters::LoopProber::open(
       *daemon->loop_, [controller = &daemon->node_->controller()](ports::ProbeOutcome outcome) {
         controller->handle(core::ProbeFinished{outcome.attempt, outcome.verdict, std::move(outcome.reason)});
       });
+  if (!prober) {
+    return Failure(prober.error());
+  }
+  daemon->prober_ = std::move(*prober);
   daemon->node_->controller().start_probing(*daemon->prober_);
   daemon->announce(
       "", "running",
