@@ -5,6 +5,7 @@
 #include <phalanx.h>
 
 #include <array>
+#include <iterator>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string_view>

@@ -210,10 +210,10 @@ Result<BalancerMaps> BalancerMaps::view(const PinDirectory& directory) {
   return open_pins(directory, Access::read_only);
 }
 
-Result<void> BalancerMaps::open_pin_of(const PinDirectory& directory, MapIndex index, Access access) {
-  Result<Descriptor> map =
-      open_pin(directory.pin(kMapNames[index]),
-               access == Access::read_only ? PinAccess::read_only : PinAccess::read_write);
+// Read-write also for a view: Linux maps a read-only descriptor as private memory, which BPF maps refuse.
+// What keeps a view from writing is the protection of its mapping.
+Result<void> BalancerMaps::open_pin_of(const PinDirectory& directory, MapIndex index) {
+  Result<Descriptor> map = open_pin(directory.pin(kMapNames[index]), PinAccess::read_write);
   if (!map) {
     return Failure(map.error());
   }
@@ -230,7 +230,7 @@ Result<BalancerMaps> BalancerMaps::open_pins(const PinDirectory& directory, Acce
     return fail(nothing_loaded(directory.path()));
   }
   BalancerMaps maps(directory.path());
-  Result<void> done = maps.open_pin_of(directory, kState, access);
+  Result<void> done = maps.open_pin_of(directory, kState);
   if (done) {
     done = map_rows(maps.map(kState), kMapNames[kState], access == Access::read_write, maps.state_);
   }
@@ -239,7 +239,7 @@ Result<BalancerMaps> BalancerMaps::open_pins(const PinDirectory& directory, Acce
     done = maps.check_layout();
   }
   for (std::size_t i = kState + 1; done && i < kMapCount; ++i) {
-    done = maps.open_pin_of(directory, static_cast<MapIndex>(i), access);
+    done = maps.open_pin_of(directory, static_cast<MapIndex>(i));
   }
   if (done) {
     done = maps.map_arrays(access);

@@ -119,7 +119,7 @@ class BalancerMaps final : public ports::DataPlane {
   static Result<BalancerMaps> load_fresh(const PinDirectory& directory, const core::Limits& limits);
   static Result<BalancerMaps> open_pins(const PinDirectory& directory, Access access);
   Result<void> pin_all(const PinDirectory& directory) const;
-  Result<void> open_pin_of(const PinDirectory& directory, MapIndex index, Access access);
+  Result<void> open_pin_of(const PinDirectory& directory, MapIndex index);
   Result<void> map_arrays(Access access);
   Result<void> check_layout() const;
   Result<void> check_sizes() const;
