@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <nlohmann/json.hpp>
+
+#include "cli/commands.hpp"
+#include "cli/output.hpp"
+#include "cli/pinned_node.hpp"
+#include "cli/table.hpp"
+
+namespace phalanx::cli {
+namespace {
+
+using nlohmann::json;
+
+std::string daemon_line(const json& daemon) {
+  if (daemon.at("running").get<bool>()) {
+    return "running, pid " + adapters::write_json(daemon.at("pid"));
+  }
+  return "not running: packets flow, backends are not probed; start phalanxd";
+}
+
+std::string interface_line(const json& interface) {
+  const auto mode = interface.at("mode").get<std::string>();
+  const auto reason = interface.at("reason").get<std::string>();
+  return interface.at("name").get<std::string>() + ", " + (mode == "none" ? "NOT ATTACHED" : mode) +
+         (reason.empty() ? "" : ": " + reason);
+}
+
+void report(const json& status) {
+  print("node        " + status.at("node").get<std::string>() + "\n" +  //
+        "version     " + status.at("version").get<std::string>() + "\n" + "generation  " +
+        adapters::write_json(status.at("generation")) + "\n" + "daemon      " +
+        daemon_line(status.at("daemon")) + "\n");
+  std::string title = "interfaces  ";
+  for (const json& interface : status.at("interfaces")) {
+    print(title + interface_line(interface) + "\n");
+    title = std::string(title.size(), ' ');
+  }
+  static constexpr const char* kHelp[][2] = {
+#define PHX_X(name, label, help) {#label, help},
+      PHX_COUNTERS(PHX_X)
+#undef PHX_X
+  };
+  Table counters(
+      {{"COUNTER"}, {"PACKETS", Column::Align::right}, {"MEANING", Column::Align::left, Column::Cut::end}});
+  for (const auto& [label, help] : kHelp) {
+    counters.add({label, adapters::write_json(status.at("counters").at(label)), help});
+  }
+  print("\n" + counters.text(output_width()));
+}
+
+}  // namespace
+
+int run_status(const Arguments& arguments) {
+  const auto node = open_pinned_node(arguments.pin_dir);
+  if (!node) {
+    return complain(node.error());
+  }
+  const json status = adapters::status_view(node->state, node->maps, status_inputs(*node));
+  if (arguments.json) {
+    print_json(status);
+  } else {
+    report(status);
+  }
+  return kDone;
+}
+
+}  // namespace phalanx::cli
