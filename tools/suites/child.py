@@ -7,6 +7,9 @@ import subprocess
 from dataclasses import dataclass
 
 
+_running = set()
+
+
 @dataclass(frozen=True)
 class Finished:
     status: int | None  # None: it took too long and was ended
@@ -20,6 +23,7 @@ def run(argv, timeout, cwd, log=None):
     """Runs argv to its end or the limit (seconds). log: a path that gets the output too."""
     child = subprocess.Popen([str(word) for word in argv], cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True)
+    _running.add(child)
     status = None
     try:
         output, _ = child.communicate(timeout=timeout)
@@ -29,10 +33,21 @@ def run(argv, timeout, cwd, log=None):
     except BaseException:
         _end(child)
         raise
+    finally:
+        _running.discard(child)
     if log:
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(output)
     return Finished(status, output)
+
+
+def end_all():
+    """Ends what other threads still run, so that they can return."""
+    for child in list(_running):
+        try:
+            os.killpg(child.pid, signal.SIGTERM)
+        except ProcessLookupError:
+            pass
 
 
 def _end(child):

@@ -6,7 +6,7 @@ import json
 import os
 import time
 
-from suites.child import run
+from suites.child import end_all, run
 from suites.outcome import BUILD, ROOT, Case
 
 FORMATTED = (".c", ".h", ".cpp", ".hpp")
@@ -66,8 +66,15 @@ def _tidy():
     files = sorted(path for path in (compiled if everything else compiled & _changed())
                    if not path.startswith(("build", "..")))
     deadline = time.monotonic() + TIDY_LIMIT_S
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+    pool = concurrent.futures.ThreadPoolExecutor(os.cpu_count())
+    try:
         return list(pool.map(lambda path: _tidy_one(path, deadline), files))
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        end_all()
+        raise
+    finally:
+        pool.shutdown()
 
 
 def _tidy_one(path, deadline):
