@@ -199,6 +199,18 @@ TEST_F(HttpServerTest, ends_with_answers_and_streams_open) {
   kept->send({});
 }
 
+TEST_F(HttpServerTest, ends_after_its_loop_has_ended) {
+  std::optional<Stream> stream;
+  serve(streaming(stream));
+  HttpClient reader = client();
+  reader.send("GET /stream HTTP/1.1\r\nHost: test\r\n\r\n");
+  ASSERT_TRUE(reader.wait_for("{\"n\": 0}\n"));
+  loop_->stop(0);
+  EXPECT_EQ(loop_->run(), 0);
+  server_.reset();
+  EXPECT_FALSE(stream->open());
+}
+
 TEST_F(HttpServerTest, a_body_beyond_the_limit_is_refused) {
   HttpLimits limits;
   limits.body = 1000;

@@ -28,8 +28,7 @@ struct HttpCallbacks {
 
   static MHD_Result begin(HttpServer& server, MHD_Connection* connection, const char* path,
                           const char* method, void** slot) {
-    auto exchange = std::make_shared<Exchange>(
-        connection, [&server] { server.timer_.arm(std::chrono::steady_clock::now()); });
+    auto exchange = std::make_shared<Exchange>(connection, [&server] { server.wake(); });
     exchange->request.method = std::strcmp(method, "HEAD") == 0 ? "GET" : method;
     exchange->request.path = path;
     MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, take_parameter, &exchange->request);
@@ -117,6 +116,10 @@ HttpServer::~HttpServer() {
   if (daemon_ == nullptr) {
     return;
   }
+  // The loop may have ended already: from here on nothing is asked of it.
+  watch_.reset();
+  timer_.reset();
+  keep_alive_.reset();
   // libmicrohttpd refuses to stop while a connection is suspended.
   const auto pending = exchanges_;
   for (const auto& [key, exchange] : pending) {
@@ -126,9 +129,8 @@ HttpServer::~HttpServer() {
       exchange->answer(error_response(503, "the daemon is stopping; ask again when it runs"));
     }
   }
-  MHD_run(daemon_);  // resumes
-  MHD_run(daemon_);  // sends
-  watch_.reset();
+  MHD_run(daemon_);             // resumes
+  MHD_run(daemon_);             // sends
   MHD_quiesce_daemon(daemon_);  // the socket stays ours to close
   MHD_stop_daemon(daemon_);
 }
@@ -140,6 +142,12 @@ void HttpServer::turn() {
     timer_.arm(std::chrono::steady_clock::now() + std::chrono::milliseconds(wait_ms));
   } else {
     timer_.disarm();
+  }
+}
+
+void HttpServer::wake() {
+  if (timer_) {
+    timer_.arm(std::chrono::steady_clock::now());
   }
 }
 

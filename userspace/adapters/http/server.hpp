@@ -44,6 +44,7 @@ class HttpServer {
   HttpServer(EventLoop& loop, ListenSocket socket, Router router, HttpLimits limits);
   Result<void> start();
   void turn();
+  void wake();
   void keep_streams_alive();
 
   EventLoop& loop_;
