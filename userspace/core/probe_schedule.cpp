@@ -33,7 +33,11 @@ void ProbeSchedule::remove(EntryIndex entry) {
 }
 
 std::optional<SteadyTime> ProbeSchedule::wake_at() const {
-  return queue_.empty() ? std::nullopt : std::optional(queue_.begin()->first);
+  if (queue_.empty()) {
+    return std::nullopt;
+  }
+  const auto due = queue_.begin()->first.time_since_epoch();
+  return SteadyTime((due + kTick - std::chrono::nanoseconds(1)) / kTick * kTick);
 }
 
 std::vector<ProbeSchedule::Due> ProbeSchedule::take_due(SteadyTime now) {

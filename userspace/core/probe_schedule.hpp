@@ -14,6 +14,9 @@
 
 namespace phalanx::core {
 
+// Probes begin in ticks: a loop that wakes for each of a thousand probes spends more on waking than on probing.
+inline constexpr std::chrono::milliseconds kTick{5};
+
 // An entry is probed every interval, counted from begin to begin, at a phase that its identity decides, so
 // that a thousand checks of one interval spread over it and two nodes do not probe in step by accident of
 // their start. One attempt at a time: when the last one is still out (the loop was late), a turn is left out.
