@@ -68,12 +68,31 @@ enum phx_forward {
 /* What happens to a packet whose primary and backup are both down (services[].no_backend). */
 enum phx_no_backend {
 	PHX_NO_BACKEND_DROP = 0,
+	PHX_NO_BACKEND_REJECT = 1,    /* TCP reset; ICMP or ICMPv6 port unreachable for UDP */
+	PHX_NO_BACKEND_LAST_GOOD = 2, /* sent to primary all the same */
 };
+
+/* Which flows of a service are remembered one by one (services[].track). */
+enum phx_track {
+	PHX_TRACK_AUTO = 0, /* those of tracked slots */
+	PHX_TRACK_ALL = 1,  /* all: every slot counts as tracked */
+	PHX_TRACK_NONE = 2, /* none: no slot counts as tracked */
+};
+
+/* Remembered flows of an entry that is not up, though reachable (services[].on_down). */
+enum phx_on_down {
+	PHX_ON_DOWN_MOVE = 0, /* move to the slot's primary */
+	PHX_ON_DOWN_KEEP = 1, /* stay */
+};
+
+/* Bits of phx_slot.flags. */
+#define PHX_SLOT_TRACKED (1u << 0) /* a change is recent: flows of the slot are remembered one by one */
 
 /* Bits of phx_backend.state. */
 #define PHX_STATE_UP (1ull << 0)        /* takes traffic */
 #define PHX_STATE_REACHABLE (1ull << 1) /* its host answers; a failed check alone leaves it set */
 #define PHX_STATE_NEXT_HOP (1ull << 2)  /* which row of next_hop[] is live: clear 0, set 1 */
+#define PHX_STATE_DRAINING (1ull << 3)  /* takes no new flows, in any service; keeps those it has */
 
 /* phx_backend_status.health */
 enum phx_health {
@@ -93,6 +112,11 @@ enum phx_health {
 	X(SENT, sent, "packets to a backend sent back through the interface they came in by")             \
 	X(REDIRECTED, redirected, "packets to a backend sent through another interface")                  \
 	X(BY_BACKUP, by_backup, "packets sent to a slot's backup because its primary is down")            \
+	X(BY_FLOW, by_flow, "packets of tracked slots sent where the flow table says")                    \
+	X(BY_PREVIOUS, by_previous, "packets of tracked slots that nobody remembered, sent to previous")  \
+	X(REMEMBERED, remembered, "flows put into the flow table")                                        \
+	X(LAST_GOOD, last_good, "packets sent to a primary that is down, by the last-good rule")          \
+	X(REJECTED, rejected, "packets refused by a TCP reset or ICMP unreachable: no backend was up")    \
 	X(NO_BACKEND_DROPPED, no_backend_dropped,                                                         \
 	  "packets dropped because the slot's primary and backup are both down")                          \
 	X(NO_TABLE_DROPPED, no_table_dropped,                                                             \
@@ -187,7 +211,9 @@ struct phx_service {
 	__u64 region;     /* phx_region(offset, slots): where in `slots` its table lies; 0: the row is free */
 	__u64 seed;       /* of the slot hash */
 	__u8 no_backend;  /* enum phx_no_backend */
-	__u8 reserved[47]; /* 0 */
+	__u8 track;       /* enum phx_track */
+	__u8 on_down;     /* enum phx_on_down */
+	__u8 reserved[45]; /* 0 */
 };
 PHX_ASSERT(sizeof(struct phx_service) == 64, "service size");
 PHX_ASSERT(PHX_OFFSET(struct phx_service, region) % 8 == 0, "region is stored at once");
@@ -213,7 +239,7 @@ struct phx_slot {
 	__u16 primary;  /* entry that takes the slot's packets, or PHX_NO_ENTRY */
 	__u16 backup;   /* entry that takes them when primary is not up, or PHX_NO_ENTRY */
 	__u16 previous; /* entry that may still own older connections, or PHX_NO_ENTRY */
-	__u16 flags;    /* 0 */
+	__u16 flags;    /* PHX_SLOT_* */
 };
 PHX_ASSERT(sizeof(struct phx_slot) == 8, "slot size: stored at once");
 
@@ -255,8 +281,9 @@ PHX_ASSERT(PHX_OFFSET(struct phx_backend, next_hop) == 28, "all up to the first 
 /* Map `backend_status`: array, memory-mapped, as long as `backends`. W: control. R: CLI, API; never the path. */
 struct phx_backend_status {
 	__u64 since_ns;   /* wall clock (ns since 1970) of the last change of health */
+	__u32 flows;      /* remembered flows that it serves, as of the last sweep of the flow table */
 	__u8 health;      /* enum phx_health */
-	char reason[119]; /* why, as a sentence, NUL-terminated */
+	char reason[115]; /* why, as a sentence, NUL-terminated */
 };
 PHX_ASSERT(sizeof(struct phx_backend_status) == 128, "backend status size");
 
@@ -269,6 +296,20 @@ struct phx_traffic {
 	__u64 bytes; /* of the client's IP packets, as their headers state */
 };
 PHX_ASSERT(sizeof(struct phx_traffic) == 16, "traffic size");
+
+/*
+ * Map `flows`: LRU hash, struct phx_flow (bpf/lib/hash.h: 40 bytes, the very tuple that the slot hash takes) ->
+ * struct phx_flow_owner, node.limits.flows rows. W: path (adds, refreshes), control (expires). R: path, for packets of
+ * tracked slots only; control. In steady state, when no change is recent, it is empty and nobody looks into it.
+ */
+struct phx_flow_owner {
+	__u16 entry;    /* who serves the flow */
+	__u8 flags;     /* PHX_FLOW_* */
+	__u8 reserved;  /* 0 */
+	__u32 seen_s;   /* CLOCK_MONOTONIC, in seconds, of its last packet */
+};
+PHX_ASSERT(sizeof(struct phx_flow_owner) == 8, "flow owner size: stored at once");
+#define PHX_FLOW_CLOSING (1u << 0) /* a FIN or RST was seen */
 
 /* Map `counters`: per-CPU array of __u64 by enum phx_counter. W: path. R: control, CLI. */
 

@@ -15,7 +15,7 @@
 namespace phalanx::core {
 
 // How a backend of a service is seen by operators.
-enum class BackendState : std::uint8_t { unknown, up, down, disabled };
+enum class BackendState : std::uint8_t { unknown, up, down, draining, disabled };
 
 const char* to_string(BackendState state);
 
@@ -24,6 +24,7 @@ struct StoreEntryState {
   EntryIndex entry = kNoEntry;
   bool up = false;
   bool reachable = false;
+  bool draining = false;
   int live_hop = 0;  // 0 or 1
 
   friend bool operator==(const StoreEntryState&, const StoreEntryState&) = default;
@@ -41,6 +42,7 @@ struct WriteEntryStatus {
   Health health = Health::unknown;
   WallTime since;
   std::string reason;
+  std::uint32_t flows = 0;  // remembered, as of the last sweep
 };
 
 struct SlotStore {
@@ -48,6 +50,7 @@ struct SlotStore {
   EntryIndex primary = kNoEntry;
   EntryIndex backup = kNoEntry;
   EntryIndex previous = kNoEntry;
+  bool tracked = false;
 };
 
 struct PatchSlots {
@@ -61,10 +64,18 @@ struct StartProbe {
   Check check;
 };
 
+// Takes every remembered flow of an entry that is about to be given up out of the flow table.
+struct ForgetFlows {
+  EntryIndex entry = kNoEntry;
+};
+
+// Makes the applied state durable again: rows were given up.
+struct CommitState {};
+
 // What changed, for operators: the fields of a line of `phalanx events`.
 struct Announce {
   WallTime time;
-  std::string type;     // "backend", "override", "config", "daemon"
+  std::string type;     // "backend", "override", "redundancy", "config", "daemon"
   std::string service;  // empty where it concerns none
   std::string backend;
   std::string from;
@@ -72,8 +83,8 @@ struct Announce {
   std::string reason;
 };
 
-using Action =
-    std::variant<StoreEntryState, WriteNextHop, WriteEntryStatus, PatchSlots, StartProbe, Announce>;
+using Action = std::variant<StoreEntryState, WriteNextHop, WriteEntryStatus, PatchSlots, StartProbe,
+                            ForgetFlows, CommitState, Announce>;
 using Actions = std::vector<Action>;
 
 }  // namespace phalanx::core

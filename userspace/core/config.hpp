@@ -15,7 +15,9 @@ namespace phalanx::core {
 enum class Protocol : std::uint8_t { tcp = 6, udp = 17 };
 enum class Forward : std::uint8_t { ipip, l2 };
 enum class CheckType : std::uint8_t { tcp, http };
-enum class NoBackend : std::uint8_t { drop };
+enum class NoBackend : std::uint8_t { drop, reject, last_good };
+enum class Track : std::uint8_t { automatic, all, none };
+enum class OnDown : std::uint8_t { move, keep };
 enum class XdpMode : std::uint8_t { automatic, native, generic };
 enum class OnExit : std::uint8_t { keep, detach };
 
@@ -61,7 +63,13 @@ struct Service {
   std::optional<Check> check;             // what check_name names
   std::uint32_t slots = 65536;            // a power of two, PHX_MIN_SLOTS..PHX_MAX_SLOTS
   std::uint64_t seed = 0;                 // default: hash of the name
-  NoBackend no_backend = NoBackend::drop;
+  NoBackend no_backend = NoBackend::reject;
+  Track track = Track::automatic;
+  OnDown on_down = OnDown::move;
+  std::chrono::milliseconds transition{
+      600'000};                             // how long a changed slot's flows are remembered, 1 s .. 24 h
+  std::chrono::milliseconds settle{5'000};  // a new backend of a serving service waits, 0 .. 10 min
+  std::chrono::milliseconds slow_start{0};  // from a backend's recovery to its full share, 0 .. 1 h
   std::vector<Backend> backends;
 
   friend bool operator==(const Service&, const Service&) = default;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Engine::step(): what each event means. The reload path is in engine_reload.cpp.
+// Engine::step(): what each event means.
 #include "core/engine.hpp"
 
 #include <algorithm>
@@ -7,15 +7,26 @@
 
 namespace phalanx::core {
 
-SlotStore ServiceInForce::slot_store(std::uint32_t slot, const SlotOwners& owners) const {
-  const auto entry_of = [this](MemberIndex member) {
-    return member == kNoMember ? kNoEntry : entries[member];
-  };
-  return {.row = rows.region.offset + slot,
-          .primary = entry_of(owners.primary),
-          .backup = entry_of(owners.backup),
-          .previous = entry_of(owners.previous)};
+namespace {
+
+void speak(Override& override, Word word) {
+  switch (word) {
+    case Word::disable:
+      override.disabled = true;
+      break;
+    case Word::enable:
+      override.disabled = false;
+      break;
+    case Word::drain:
+      override.drained = true;
+      break;
+    case Word::undrain:
+      override.drained = false;
+      break;
+  }
 }
+
+}  // namespace
 
 Engine::Engine(Limits limits) {
   applied_.layout = Layout(limits);
@@ -25,6 +36,14 @@ Actions Engine::step(const Event& event, Now now) {
   Actions actions;
   std::visit([&](const auto& e) { on(e, now, actions); }, event);
   return actions;
+}
+
+std::optional<SteadyTime> Engine::wake_at() const {
+  auto wake = schedule_.wake_at();
+  if (!admission_changes_.empty() && (!wake || admission_changes_.begin()->first < *wake)) {
+    wake = admission_changes_.begin()->first;
+  }
+  return wake;
 }
 
 void Engine::on(const ProbeFinished& event, Now now, Actions& actions) {
@@ -86,25 +105,30 @@ void Engine::show_hop(EntryIndex index, Entry& entry, Actions& actions) const {
   actions.push_back(entry.shown_state(index));
 }
 
-void Engine::on(const DisableRequested& event, Now now, Actions& actions) {
+void Engine::on(const OverrideRequested& event, Now now, Actions& actions) {
   for (auto& [service_index, service] : services_) {
-    const auto& members = service.table->spec().members;
-    const auto member = std::ranges::find(members, event.backend, &SlotTableMember::endpoint);
-    if (service.config.name != event.service || member == members.end()) {
+    const auto& specs = service.table->spec().members;
+    const auto spec = std::ranges::find(specs, event.backend, &SlotTableMember::endpoint);
+    if (service.config.name != event.service || spec == specs.end()) {
       continue;
     }
-    const auto place = static_cast<std::size_t>(member - members.begin());
-    service.disabled[place] = event.disabled;
-    if (event.disabled) {
-      applied_.overrides[{event.service, event.backend}] = Override{.disabled = true};
+    MemberInForce& member = service.members[static_cast<std::size_t>(spec - specs.begin())];
+    speak(member.override, event.word);
+    const auto key = std::pair(event.service, event.backend);
+    if (member.override.says_nothing()) {
+      applied_.overrides.erase(key);
     } else {
-      applied_.overrides.erase({event.service, event.backend});
+      applied_.overrides[key] = member.override;
     }
-    refresh(service.entries[place], now, actions);
+    refresh(member.entry, now, actions);
   }
 }
 
 void Engine::on(const TimerFired&, Now now, Actions& actions) {
+  while (!admission_changes_.empty() && admission_changes_.begin()->first <= now.steady) {
+    queue_rearm(admission_changes_.begin()->second);
+    admission_changes_.erase(admission_changes_.begin());
+  }
   for (const ProbeSchedule::Due& due : schedule_.take_due(now.steady)) {
     const EntryIdentity& identity = entries_.at(due.entry).identity;
     const Endpoint target{identity.endpoint.address, identity.check->port.value_or(identity.endpoint.port)};
@@ -112,41 +136,48 @@ void Engine::on(const TimerFired&, Now now, Actions& actions) {
   }
 }
 
-// One user of one entry: small enough that health events never wait for it.
-void Engine::on(const Idle&, Now now, Actions& actions) {
-  if (rearm_.empty()) {
-    return;
+bool Engine::wants_up(EntryIndex index, const Entry& entry) const {
+  if (!entry.may_be_up() || entry.lingers()) {
+    return entry.may_be_up();
   }
-  Rearm& work = rearm_.front();
-  Entry& entry = entries_.at(work.entry);
-  if (work.next_user < entry.users.size()) {
-    rearm_user(entry, entry.users[work.next_user++], now, actions);
-  }
-  if (work.next_user == entry.users.size()) {
-    finish_rearm(work.entry, entry, actions);
-    rearm_.pop_front();
-  }
+  const auto [first, last] = users_.equal_range(index);
+  return std::any_of(first, last, [&](const auto& user) {
+    return !services_.at(user.second.service).members[user.second.member].override.disabled;
+  });
 }
 
-bool Engine::wants_up(const Entry& entry) const {
-  return entry.may_be_up() && std::ranges::any_of(entry.users, [&](const EntryUser& user) {
-           return !services_.at(user.service).disabled[user.member];
+// Only what drains everywhere: a bit for all services can't say more.
+bool Engine::wants_draining(EntryIndex index, const Entry& entry) const {
+  const auto [first, last] = users_.equal_range(index);
+  return entry.lingers() || std::all_of(first, last, [&](const auto& user) {
+           const Override& override = services_.at(user.second.service).members[user.second.member].override;
+           return override.drained || override.disabled;
          });
 }
 
 // Down: the bit first, in this very step. Up: the bit last, when every table has been patched (finish_rearm).
 void Engine::refresh(EntryIndex index, Now now, Actions& actions) {
   Entry& entry = entries_.at(index);
-  if (entry.shown_up && !wants_up(entry)) {
-    entry.shown_up = false;
+  const bool goes_down = entry.shown_up && !wants_up(index, entry);
+  const bool drains = wants_draining(index, entry);
+  if (goes_down || drains != entry.shown_draining) {
+    entry.shown_up = entry.shown_up && !goes_down;
+    entry.shown_draining = drains;
     actions.push_back(entry.shown_state(index));
   }
   if (entry.effective != entry.effective_health()) {
+    if (entry.effective == Health::down) {
+      begin_slow_start(index, now);
+    }
     entry.effective = entry.effective_health();
     entry.reason = entry.effective_reason();
     entry.since = now.wall;
-    actions.push_back(WriteEntryStatus{index, entry.effective, entry.since, entry.reason});
+    actions.push_back(entry.status(index));
   }
+  queue_rearm(index);
+}
+
+void Engine::queue_rearm(EntryIndex index) {
   const auto queued = std::ranges::find(rearm_, index, &Rearm::entry);
   if (queued != rearm_.end()) {
     queued->next_user = 0;
@@ -155,60 +186,11 @@ void Engine::refresh(EntryIndex index, Now now, Actions& actions) {
   }
 }
 
-void Engine::rearm_user(Entry& entry, const EntryUser& user, Now now, Actions& actions) {
-  ServiceInForce& service = services_.at(user.service);
-  const auto changes = service.table->set_standing(user.member, standing_of(service, user.member));
-  if (!changes.empty()) {
-    PatchSlots patch{service.config.name, {}};
-    patch.stores.reserve(changes.size());
-    for (const SlotChange& change : changes) {
-      patch.stores.push_back(service.slot_store(change.slot, change.owners));
-    }
-    actions.push_back(std::move(patch));
+void Engine::begin_slow_start(EntryIndex index, Now now) {
+  const auto [first, last] = users_.equal_range(index);
+  for (auto it = first; it != last; ++it) {
+    services_.at(it->second.service).members[it->second.member].ramps_from = now.steady;
   }
-  const BackendState state = state_of(service, user.member);
-  BackendState& announced = service.announced[user.member];
-  if (state != announced) {
-    const bool by_operator = state == BackendState::disabled || announced == BackendState::disabled;
-    actions.push_back(Announce{.time = now.wall,
-                               .type = by_operator ? "override" : "backend",
-                               .service = service.config.name,
-                               .backend = service.names[user.member],
-                               .from = to_string(announced),
-                               .to = to_string(state),
-                               .reason = by_operator ? "by the operator" : entry.reason});
-    announced = state;
-  }
-}
-
-void Engine::finish_rearm(EntryIndex index, Entry& entry, Actions& actions) const {
-  show_hop(index, entry, actions);  // a reload may have changed the node's tunnel source
-  if (!entry.shown_up && wants_up(entry)) {
-    entry.shown_up = true;
-    actions.push_back(entry.shown_state(index));
-  }
-}
-
-BackendState Engine::state_of(const ServiceInForce& service, MemberIndex member) const {
-  if (service.disabled[member]) {
-    return BackendState::disabled;
-  }
-  switch (entries_.at(service.entries[member]).effective_health()) {
-    case Health::unknown:
-      return BackendState::unknown;
-    case Health::up:
-      return BackendState::up;
-    case Health::down:
-      return BackendState::down;
-  }
-  return BackendState::unknown;
-}
-
-Standing Engine::standing_of(const ServiceInForce& service, MemberIndex member) const {
-  return Standing{
-      .up = !service.disabled[member] && entries_.at(service.entries[member]).may_hold_slots(),
-      .admission = Standing{}.admission,
-  };
 }
 
 }  // namespace phalanx::core

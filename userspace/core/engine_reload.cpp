@@ -18,17 +18,18 @@ std::vector<const Backend*> by_endpoint(const Service& service) {
   return backends;
 }
 
-SlotTableSpec table_spec(const Service& service) {
-  SlotTableSpec spec{.members = {}, .slots = service.slots, .seed = service.seed};
-  for (const Backend* backend : by_endpoint(service)) {
-    spec.members.push_back({backend->endpoint, backend->weight, backend->tier});
-  }
-  return spec;
+Override override_of(const Overrides& overrides, const std::string& service, const Endpoint& backend) {
+  const auto found = overrides.find({service, backend});
+  return found == overrides.end() ? Override{} : found->second;
 }
 
-bool is_disabled(const Overrides& overrides, const std::string& service, const Endpoint& backend) {
-  const auto found = overrides.find({service, backend});
-  return found != overrides.end() && found->second.disabled;
+SlotTableSpec table_spec(const Service& service, const Overrides& overrides) {
+  SlotTableSpec spec{.members = {}, .slots = service.slots, .seed = service.seed};
+  for (const Backend* backend : by_endpoint(service)) {
+    const Override override = override_of(overrides, service.name, backend->endpoint);
+    spec.members.push_back({backend->endpoint, override.weight.value_or(backend->weight), backend->tier});
+  }
+  return spec;
 }
 
 // Overrides of backends that the configuration no longer has end with them.
@@ -45,6 +46,20 @@ Overrides kept_overrides(const Overrides& overrides, const Config& config) {
   return kept;
 }
 
+// What operators said while tables were built, beside the weights that the tables were built with.
+Overrides with_words_of_now(const Overrides& proposed, const Overrides& now) {
+  Overrides merged;
+  for (const auto& [whose, said] : proposed) {
+    merged[whose].weight = said.weight;
+  }
+  for (const auto& [whose, said] : now) {
+    merged[whose].disabled = said.disabled;
+    merged[whose].drained = said.drained;
+  }
+  std::erase_if(merged, [](const auto& override) { return override.second.says_nothing(); });
+  return merged;
+}
+
 std::optional<std::string> changed_limit(const Limits& in_force, const Limits& next) {
   const auto sentence = [](const char* key, std::uint32_t from, std::uint32_t to) {
     return std::string("change node.limits.") + key + " from " + std::to_string(from) + " to " +
@@ -59,6 +74,14 @@ std::optional<std::string> changed_limit(const Limits& in_force, const Limits& n
   return std::nullopt;
 }
 
+std::chrono::milliseconds longest_transition(const Config& config) {
+  std::chrono::milliseconds longest{0};
+  for (const Service& service : config.services) {
+    longest = std::max(longest, service.transition);
+  }
+  return longest;
+}
+
 std::uint32_t probe_phase(const EntryIdentity& identity) {
   // FNV-1a over what tells entries of one check apart.
   std::uint32_t hash = 2166136261u;
@@ -71,59 +94,60 @@ std::uint32_t probe_phase(const EntryIdentity& identity) {
 
 }  // namespace
 
-Result<Proposal> Engine::propose(const Config& next, SteadyTime now) const {
+Result<Proposal> Engine::propose(const Config& next, const Overrides& overrides, SteadyTime now) const {
   if (auto changed = changed_limit(applied_.layout.limits(), next.node.limits)) {
     return fail(*changed);
   }
-  Proposal proposal;
+  Proposal proposal{.next = {.config = next,
+                             .layout = applied_.layout,
+                             .overrides = kept_overrides(overrides, next),
+                             .generation = applied_.generation + 1},
+                    .builds = {}};
   FreshRows fresh;
   for (const Service& service : next.services) {
-    SlotTableSpec spec = table_spec(service);
+    SlotTableSpec spec = table_spec(service, proposal.next.overrides);
     const auto known =
         std::ranges::find_if(services_, [&](const auto& s) { return s.second.config.name == service.name; });
-    const bool is_known = known != services_.end();
+    const ServiceInForce* former = known == services_.end() ? nullptr : &known->second;
+    if (former != nullptr && service.slots < former->config.slots) {
+      return fail(
+          "shrink services[].slots of " + service.name + " from " + std::to_string(former->config.slots) +
+          " to " + std::to_string(service.slots) +
+          ": a live table can grow, not shrink; restore the former number, or load afresh (phalanx down, "
+          "then up)");
+    }
     // Another check or forwarding means other entries, hence other rows in every slot.
-    if (is_known && known->second.table->spec() == spec && known->second.config.forward == service.forward &&
-        known->second.config.check == service.check) {
+    if (former != nullptr && former->table->spec() == spec && former->config.forward == service.forward &&
+        former->config.check == service.check) {
       continue;
     }
-    const bool new_seed = is_known && known->second.config.seed != service.seed;
+    const bool new_seed = former != nullptr && former->config.seed != service.seed;
     fresh.emplace(service.name, new_seed ? Fresh::region_and_row : Fresh::region);
     proposal.builds.push_back(
-        {service.name, std::move(spec), {}, is_known ? known->second.table : nullptr, nullptr});
+        {service.name, std::move(spec), {}, former == nullptr ? nullptr : former->table, nullptr});
   }
   auto layout = applied_.layout.successor(next, fresh, now);
   if (!layout) {
     return Failure(layout.error());
   }
-  proposal.next = {.config = next,
-                   .layout = std::move(*layout),
-                   .overrides = kept_overrides(applied_.overrides, next),
-                   .generation = applied_.generation + 1};
+  proposal.next.layout = std::move(*layout);
+  // Standings are settled by successor(); most of them are these.
   for (TableBuild& build : proposal.builds) {
-    const auto& service = *std::ranges::find(next.services, build.service, &Service::name);
-    for (const Backend* backend : by_endpoint(service)) {
-      const auto index = proposal.next.layout.entries().at(entry_identity(service, *backend));
-      const auto entry = entries_.find(index);
-      const bool holds = entry == entries_.end() || entry->second.may_hold_slots();
-      build.standing.push_back(
-          {.up = holds && !is_disabled(proposal.next.overrides, service.name, backend->endpoint)});
-    }
+    build.standing.resize(build.spec.members.size());
   }
   return proposal;
 }
 
-Proposal Engine::adopt(AppliedState pinned, const std::map<EntryIndex, EntryFacts>& facts) {
+Proposal Engine::adopt(AppliedState pinned, const PinnedFacts& facts) {
   Proposal proposal{.next = std::move(pinned), .builds = {}};
   for (const Service& service : proposal.next.config.services) {
-    TableBuild build{service.name, table_spec(service), {}, nullptr, nullptr};
+    TableBuild build{service.name, table_spec(service, proposal.next.overrides), {}, nullptr, nullptr};
     for (const Backend* backend : by_endpoint(service)) {
       const EntryIdentity identity = entry_identity(service, *backend);
-      const auto index = proposal.next.layout.entries().at(identity);
-      const auto entry = adopt_entry(identity, facts.at(index));
-      build.standing.push_back(
-          {.up = entry.may_hold_slots() &&
-                 !is_disabled(proposal.next.overrides, service.name, backend->endpoint)});
+      const auto entry = adopt_entry(identity, facts.entries.at(proposal.next.layout.entries().at(identity)));
+      const Override override = override_of(proposal.next.overrides, service.name, backend->endpoint);
+      build.standing.push_back({.up = entry.may_hold_slots() && !override.disabled,
+                                .admission = override.drained ? 0 : kFullAdmission});
     }
     proposal.builds.push_back(std::move(build));
   }
@@ -132,46 +156,66 @@ Proposal Engine::adopt(AppliedState pinned, const std::map<EntryIndex, EntryFact
 
 Engine Engine::successor(const Proposal& proposal, Now now) const {
   Proposal current = proposal;
-  // The operator may have spoken while tables were built.
-  current.next.overrides = kept_overrides(applied_.overrides, proposal.next.config);
-  return successor(current, {}, now);
+  current.next.overrides =
+      kept_overrides(with_words_of_now(proposal.next.overrides, applied_.overrides), proposal.next.config);
+  return successor(current, PinnedFacts{}, now);
 }
 
-Engine Engine::successor(const Proposal& proposal, const std::map<EntryIndex, EntryFacts>& facts,
-                         Now now) const {
+Engine Engine::successor(const Proposal& proposal, const PinnedFacts& facts, Now now) const {
   Engine next(applied_.layout.limits());
   next.applied_ = proposal.next;
   next.probe_counts_ = probe_counts_;
   next.take_entries(*this, facts, now);
   for (const Service& service : proposal.next.config.services) {
-    next.take_service(service, *this, proposal);
+    next.take_service(service, *this, proposal, now);
+  }
+  for (auto& [index, service] : next.services_) {
+    const auto pinned = facts.slots.find(index);
+    if (pinned != facts.slots.end()) {
+      next.adopt_transitions(service, pinned->second, now);
+    }
   }
   next.take_probes(*this, now);
   // What was still to be patched still is; and an entry whose last enabled user came or went changes its bit.
-  for (auto& [index, entry] : next.entries_) {
+  for (const auto& [index, entry] : next.entries_) {
     next.rearm_.push_back({index, 0});
   }
   return next;
 }
 
-void Engine::take_entries(const Engine& before, const std::map<EntryIndex, EntryFacts>& facts, Now now) {
-  for (const auto& [identity, index] : applied_.layout.entries()) {
+void Engine::take_entries(const Engine& before, const PinnedFacts& facts, Now now) {
+  const auto take = [&](const EntryIdentity& identity, EntryIndex index) -> Entry& {
     const auto known = before.entries_.find(index);
-    const auto fact = facts.find(index);
+    const auto fact = facts.entries.find(index);
     Entry entry;
     if (known != before.entries_.end() && known->second.identity == identity) {
       entry = known->second;
-      entry.users.clear();
-    } else if (fact != facts.end()) {
+      entry.lingers_until.reset();
+    } else if (fact != facts.entries.end()) {
       entry = adopt_entry(identity, fact->second);
     } else {
-      entry = make_entry(identity, now.wall);
+      const auto same_place = std::ranges::find_if(before.entries_, [&](const auto& e) {
+        return e.second.identity.endpoint == identity.endpoint &&
+               e.second.identity.forward == identity.forward;
+      });
+      entry = same_place == before.entries_.end() ? make_entry(identity, now.wall)
+                                                  : make_entry_like(identity, same_place->second);
       if (const auto route = before.routes_.find(identity.endpoint.address); route != before.routes_.end()) {
         entry.learn(route->second);
       }
     }
-    entries_.emplace(index, std::move(entry));
     entries_by_address_.emplace(identity.endpoint.address, index);
+    return entries_.emplace(index, std::move(entry)).first->second;
+  };
+  for (const auto& [identity, index] : applied_.layout.entries()) {
+    take(identity, index);
+  }
+  for (const auto& [identity, index] : applied_.layout.lingering()) {
+    Entry& entry = take(identity, index);
+    const auto known = before.entries_.find(index);
+    const bool lingered = known != before.entries_.end() && known->second.lingers();
+    entry.lingers_until =
+        lingered ? known->second.lingers_until : now.steady + longest_transition(applied_.config);
   }
   // The kernel's word about addresses that nobody needs any more is not kept: nobody watches them.
   for (const auto& [address, route] : before.routes_) {
@@ -181,42 +225,101 @@ void Engine::take_entries(const Engine& before, const std::map<EntryIndex, Entry
   }
 }
 
-void Engine::take_service(const Service& config, const Engine& before, const Proposal& proposal) {
-  ServiceInForce service{.config = config,
-                         .rows = applied_.layout.services().at(config.name),
-                         .table = nullptr,
-                         .entries = {},
-                         .names = {},
-                         .disabled = {},
-                         .announced = {}};
-  for (const Backend* backend : by_endpoint(config)) {
-    service.entries.push_back(applied_.layout.entries().at(entry_identity(config, *backend)));
-    service.names.push_back(backend->name);
-    service.disabled.push_back(is_disabled(applied_.overrides, config.name, backend->endpoint));
-  }
+void Engine::take_service(const Service& config, const Engine& before, const Proposal& proposal, Now now) {
+  ServiceInForce service;
+  service.config = config;
+  service.rows = applied_.layout.services().at(config.name);
+  const auto former = std::ranges::find_if(
+      before.services_, [&](const auto& s) { return s.second.config.name == config.name; });
+  const ServiceInForce* known = former == before.services_.end() ? nullptr : &former->second;
   const auto build = std::ranges::find(proposal.builds, config.name, &TableBuild::service);
   if (build != proposal.builds.end()) {
     PHX_CHECK(build->table != nullptr);
     service.table = build->table;
   } else {
-    service.table = before.services_.at(service.rows.index).table;
+    service.table = known->table;
   }
-  for (MemberIndex member = 0; member < service.entries.size(); ++member) {
+  if (known != nullptr) {
+    service.announced_redundancy = known->announced_redundancy;
+  }
+  take_members(service, known, now);
+  for (MemberIndex member = 0; member < service.members.size(); ++member) {
     if (build != proposal.builds.end()) {
-      service.table->set_standing(member, standing_of(service, member));
+      service.table->set_standing(member, standing_of(service, member, now.steady));
     }
-    service.announced.push_back(state_of(service, member));
-    entries_.at(service.entries[member]).users.push_back({service.rows.index, member});
+    if (service.members[member].announced == BackendState::unknown) {
+      service.members[member].announced = state_of(service, member);
+    }
+    users_.emplace(service.members[member].entry, User{service.rows.index, member});
+  }
+  if (known != nullptr) {
+    take_transitions(service, before, *known, now);
   }
   services_.emplace(service.rows.index, std::move(service));
 }
 
+void Engine::take_members(ServiceInForce& service, const ServiceInForce* before, Now now) {
+  for (const Backend* backend : by_endpoint(service.config)) {
+    MemberInForce member;
+    if (before != nullptr) {
+      const auto& specs = before->table->spec().members;
+      const auto spec = std::ranges::find(specs, backend->endpoint, &SlotTableMember::endpoint);
+      if (spec != specs.end()) {
+        member = before->members[static_cast<std::size_t>(spec - specs.begin())];
+      } else {
+        member.settles_at = now.steady + service.config.settle;
+      }
+    }
+    member.entry = applied_.layout.entries().at(entry_identity(service.config, *backend));
+    member.name = backend->name;
+    member.zone = backend->zone;
+    member.override = override_of(applied_.overrides, service.config.name, backend->endpoint);
+    service.members.push_back(std::move(member));
+  }
+}
+
+// Slot s of a table that has grown was slot s & (former slots - 1).
+void Engine::take_transitions(ServiceInForce& service, const Engine& before, const ServiceInForce& former,
+                              Now now) const {
+  const std::uint32_t former_mask = former.config.slots - 1;
+  for (std::uint32_t slot = 0; slot < service.config.slots; ++slot) {
+    const std::uint32_t former_slot = slot & former_mask;
+    const EntryIndex former_primary = former.entry_of(former.table->owners()[former_slot].primary);
+    const EntryIndex primary = service.entry_of(service.table->owners()[slot].primary);
+    const Transition* transition = former.transitions.find(former_slot);
+    if (former_primary == kNoEntry || primary == kNoEntry || former_primary == primary ||
+        before.entries_.at(former_primary).is_same_place(entries_.at(primary))) {
+      if (transition != nullptr && entries_.contains(transition->previous)) {
+        service.transitions.begin(slot, transition->previous, transition->until);
+      }
+    } else {
+      service.begin_transition(slot, former_primary, now.steady);
+    }
+  }
+}
+
+// Windows start anew: nobody knows how long they had run. A primary that is not the one that was pinned is a
+// change like any other.
+void Engine::adopt_transitions(ServiceInForce& service, const std::vector<SlotStore>& pinned, Now now) const {
+  for (std::uint32_t slot = 0; slot < service.config.slots && !pinned.empty(); ++slot) {
+    const SlotStore& before = pinned[slot & (pinned.size() - 1)];
+    const bool moved = before.primary != service.entry_of(service.table->owners()[slot].primary);
+    const EntryIndex former = moved ? before.primary : before.previous;
+    if ((moved || before.tracked) && entries_.contains(former)) {
+      service.begin_transition(slot, former, now.steady);
+    }
+  }
+}
+
 void Engine::take_probes(const Engine& before, Now now) {
   schedule_ = before.schedule_;
+  admission_changes_ = before.admission_changes_;
   for (const auto& [index, entry] : before.entries_) {
     const auto kept = entries_.find(index);
     if (kept == entries_.end() || kept->second.identity != entry.identity) {
       schedule_.remove(index);
+      std::erase_if(admission_changes_,
+                    [index = index](const auto& change) { return change.second == index; });
     }
   }
   for (const auto& [index, entry] : entries_) {

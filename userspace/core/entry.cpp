@@ -11,6 +11,8 @@ const char* to_string(BackendState state) {
       return "up";
     case BackendState::down:
       return "down";
+    case BackendState::draining:
+      return "draining";
     case BackendState::disabled:
       return "disabled";
   }
@@ -42,7 +44,11 @@ void Entry::learn(const NextHopChanged& change) {
 }
 
 StoreEntryState Entry::shown_state(EntryIndex index) const {
-  return {index, shown_up, hop_state == HopState::resolved, live_hop};
+  return {index, shown_up, hop_state == HopState::resolved, shown_draining, live_hop};
+}
+
+WriteEntryStatus Entry::status(EntryIndex index) const {
+  return {index, effective, since, reason, flows};
 }
 
 Entry make_entry(EntryIdentity identity, WallTime now) {
@@ -60,6 +66,17 @@ Entry make_entry(EntryIdentity identity, WallTime now) {
   return entry;
 }
 
+Entry make_entry_like(EntryIdentity identity, const Entry& former) {
+  Entry entry = make_entry(std::move(identity), former.since);
+  if (entry.is_probed()) {
+    entry.health = HealthState(former.health.health());
+    entry.health_reason = former.health_reason;
+  }
+  entry.effective = entry.effective_health();
+  entry.reason = entry.effective_reason();
+  return entry;
+}
+
 Entry adopt_entry(EntryIdentity identity, const EntryFacts& facts) {
   Entry entry = make_entry(std::move(identity), facts.since);
   if (entry.is_probed()) {
@@ -71,6 +88,7 @@ Entry adopt_entry(EntryIdentity identity, const EntryFacts& facts) {
   entry.hop_state = facts.hop ? HopState::resolved : HopState::pending;
   entry.live_hop = facts.live_hop;
   entry.shown_up = facts.up;
+  entry.shown_draining = facts.draining;
   entry.effective = entry.effective_health();
   entry.reason = entry.effective_reason();
   return entry;

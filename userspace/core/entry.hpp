@@ -23,16 +23,11 @@ enum class HopState : std::uint8_t {
   missing,  // the kernel says that there is none: the entry is down
 };
 
-// A service that uses the entry, and as which member of its table.
-struct EntryUser {
-  ServiceIndex service = 0;
-  MemberIndex member = kNoMember;
-};
-
 // What pinned state says of an entry that is adopted.
 struct EntryFacts {
   Health health = Health::unknown;
   bool up = false;
+  bool draining = false;
   int live_hop = 0;
   std::optional<NextHop> hop;
   WallTime since;
@@ -41,7 +36,6 @@ struct EntryFacts {
 
 struct Entry {
   EntryIdentity identity;
-  std::vector<EntryUser> users;
 
   HealthState health;
   std::string health_reason;
@@ -52,10 +46,22 @@ struct Entry {
   std::optional<NextHop> hop;    // as the row that is live says: the route with the node's tunnel source
   int live_hop = 0;
 
-  bool shown_up = false;  // the up bit as it was stored last
-  WallTime since;         // of the last change of effective health
+  // No service uses it any more: those of its flows that are remembered, or that come by a slot's previous,
+  // may end until then.
+  std::optional<SteadyTime> lingers_until;
+
+  bool shown_up = false;        // the up bit as it was stored last
+  bool shown_draining = false;  // likewise
+  std::uint32_t flows = 0;      // remembered, as of the last sweep
+  WallTime since;               // of the last change of effective health
   Health effective = Health::unknown;
   std::string reason;
+
+  bool lingers() const { return lingers_until.has_value(); }
+  // Delivers to the same place: only the check differs.
+  bool is_same_place(const Entry& other) const {
+    return identity.endpoint == other.identity.endpoint && identity.forward == other.identity.forward;
+  }
 
   // An entry without check is always up.
   bool is_probed() const { return identity.check.has_value(); }
@@ -73,9 +79,12 @@ struct Entry {
 
   // What its state word says, or is about to say.
   StoreEntryState shown_state(EntryIndex index) const;
+  WriteEntryStatus status(EntryIndex index) const;
 };
 
 Entry make_entry(EntryIdentity identity, WallTime now);
+// A new check of a backend that was served before: what is known of its health counts until the check speaks.
+Entry make_entry_like(EntryIdentity identity, const Entry& former);
 Entry adopt_entry(EntryIdentity identity, const EntryFacts& facts);
 
 }  // namespace phalanx::core

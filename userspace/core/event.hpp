@@ -4,7 +4,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <variant>
 
@@ -35,11 +37,21 @@ struct NextHopChanged {
   std::string reason;
 };
 
-// The operator's disable (true) or enable (false) of one backend of one service.
-struct DisableRequested {
+// The operator's word about one backend of one service. A weight is not among them: it changes the base,
+// hence the configuration that is proposed.
+enum class Word : std::uint8_t { disable, enable, drain, undrain };
+
+struct OverrideRequested {
   std::string service;
   Endpoint backend;
-  bool disabled = true;
+  Word word = Word::disable;
+};
+
+// What a sweep of the flow table found.
+struct FlowsSwept {
+  // Slots, of their service, with a remembered flow that lives elsewhere than on their primary.
+  std::map<ServiceIndex, std::set<std::uint32_t>> slots_with_flows_elsewhere;
+  std::map<EntryIndex, std::uint32_t> flows;  // remembered, by the entry that serves them
 };
 
 // Engine::wake_at() has come.
@@ -48,6 +60,6 @@ struct TimerFired {};
 // Nothing else is pending: go on with the work that yields to everything.
 struct Idle {};
 
-using Event = std::variant<ProbeFinished, NextHopChanged, DisableRequested, TimerFired, Idle>;
+using Event = std::variant<ProbeFinished, NextHopChanged, OverrideRequested, FlowsSwept, TimerFired, Idle>;
 
 }  // namespace phalanx::core

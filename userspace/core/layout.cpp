@@ -75,12 +75,23 @@ EntryIdentity entry_identity(const Service& service, const Backend& backend) {
 }
 
 Layout::Layout(Limits limits, std::map<EntryIdentity, EntryIndex> entries,
-               std::map<std::string, ServiceRows> services)
-    : limits_(limits), entries_(std::move(entries)), services_(std::move(services)) {}
+               std::map<std::string, ServiceRows> services, std::map<EntryIdentity, EntryIndex> lingering)
+    : limits_(limits),
+      entries_(std::move(entries)),
+      lingering_(std::move(lingering)),
+      services_(std::move(services)) {}
 
-Result<void> Layout::place_entries(const Config& next, Layout& result, SteadyTime now) const {
+void Layout::release(EntryIndex lingering, SteadyTime now) {
+  std::erase_if(lingering_, [lingering](const auto& entry) { return entry.second == lingering; });
+  resting_entries_.push_back({lingering, now + kRowRest});
+}
+
+Result<void> Layout::place_entries(const Config& next, Layout& result) const {
+  // Those that are served and those that linger: one that comes back finds its row.
+  std::map<EntryIdentity, EntryIndex> known = entries_;
+  known.insert(lingering_.begin(), lingering_.end());
   FreeRows free(limits_.backends);
-  for (const auto& [identity, index] : entries_) {
+  for (const auto& [identity, index] : known) {
     free.take(index);
   }
   for (const auto& resting : result.resting_entries_) {
@@ -92,8 +103,8 @@ Result<void> Layout::place_entries(const Config& next, Layout& result, SteadyTim
       if (result.entries_.contains(identity)) {
         continue;
       }
-      const auto known = entries_.find(identity);
-      const auto row = known != entries_.end() ? std::optional<std::uint32_t>(known->second) : free.next();
+      const auto row =
+          known.contains(identity) ? std::optional<std::uint32_t>(known.at(identity)) : free.next();
       if (!row) {
         return limit_reached("backend " + backend.name + " of service " + service.name, "backends",
                              limits_.backends);
@@ -101,9 +112,9 @@ Result<void> Layout::place_entries(const Config& next, Layout& result, SteadyTim
       result.entries_.emplace(identity, static_cast<EntryIndex>(*row));
     }
   }
-  for (const auto& [identity, index] : entries_) {
+  for (const auto& [identity, index] : known) {
     if (!result.entries_.contains(identity)) {
-      result.resting_entries_.push_back({index, now + kRowRest});
+      result.lingering_.emplace(identity, index);
     }
   }
   return {};
@@ -159,7 +170,7 @@ Result<Layout> Layout::successor(const Config& next, const FreshRows& fresh, Ste
   std::ranges::copy_if(resting_entries_, std::back_inserter(result.resting_entries_), still_rests);
   std::ranges::copy_if(resting_services_, std::back_inserter(result.resting_services_), still_rests);
   std::ranges::copy_if(resting_regions_, std::back_inserter(result.resting_regions_), still_rests);
-  if (auto placed = place_entries(next, result, now); !placed) {
+  if (auto placed = place_entries(next, result); !placed) {
     return Failure(placed.error());
   }
   if (auto placed = place_services(next, fresh, result, now); !placed) {

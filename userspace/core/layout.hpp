@@ -65,7 +65,12 @@ class Layout {
   explicit Layout(Limits limits) : limits_(limits) {}
   // As read back from pinned state.
   Layout(Limits limits, std::map<EntryIdentity, EntryIndex> entries,
-         std::map<std::string, ServiceRows> services);
+         std::map<std::string, ServiceRows> services, std::map<EntryIdentity, EntryIndex> lingering = {});
+
+  // An entry that no service uses any more lingers: slots and remembered flows may name it until release().
+  const std::map<EntryIdentity, EntryIndex>& lingering() const { return lingering_; }
+  // Nothing names the lingering entry any longer: its row rests, then it is free.
+  void release(EntryIndex lingering, SteadyTime now);
 
   // The layout for `next`. Entries and services that stay keep their rows; each service named in `fresh`, or
   // not known yet, gets a new region, and a new row of `services` too where `fresh` says so. Fails, naming
@@ -83,12 +88,13 @@ class Layout {
     SteadyTime until;
   };
 
-  Result<void> place_entries(const Config& next, Layout& result, SteadyTime now) const;
+  Result<void> place_entries(const Config& next, Layout& result) const;
   Result<void> place_services(const Config& next, const FreshRows& fresh, Layout& result,
                               SteadyTime now) const;
 
   Limits limits_;
   std::map<EntryIdentity, EntryIndex> entries_;
+  std::map<EntryIdentity, EntryIndex> lingering_;
   std::map<std::string, ServiceRows> services_;
   std::vector<Resting<EntryIndex>> resting_entries_;
   std::vector<Resting<ServiceIndex>> resting_services_;

@@ -3,7 +3,9 @@
 // belongs to the endpoint, not to the name: a backend renamed while disabled stays disabled.
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -12,8 +14,11 @@
 namespace phalanx::core {
 
 struct Override {
-  bool disabled = false;
+  bool disabled = false;                // takes no packet, at once
+  bool drained = false;                 // takes no new flow; those it has may end
+  std::optional<std::uint16_t> weight;  // for the base, instead of the configuration's
 
+  bool says_nothing() const { return *this == Override{}; }
   friend bool operator==(const Override&, const Override&) = default;
 };
 

@@ -259,7 +259,9 @@ std::vector<SlotChange> SlotTable::set_standing(MemberIndex member, Standing sta
   const Seat seat = state.ranking.seat(member);
   state.set_present(member, standing);
   for (std::uint32_t slot = 0; slot < state.spec.slots; ++slot) {
-    if (state.concerns(slot, seat) && state.update_slot(slot)) changes.push_back({slot, state.owners[slot]});
+    if (!state.concerns(slot, seat)) continue;
+    const MemberIndex former = state.owners[slot].primary;
+    if (state.update_slot(slot)) changes.push_back({slot, former, state.owners[slot]});
   }
   return changes;
 }

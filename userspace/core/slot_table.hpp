@@ -62,6 +62,7 @@ struct SlotOwners {
 
 struct SlotChange {
   std::uint32_t slot = 0;
+  MemberIndex former_primary = kNoMember;
   SlotOwners owners;
 };
 

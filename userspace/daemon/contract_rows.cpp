@@ -32,8 +32,24 @@ phx_no_backend no_backend_rule(core::NoBackend rule) {
   switch (rule) {
     case core::NoBackend::drop:
       return PHX_NO_BACKEND_DROP;
+    case core::NoBackend::reject:
+      return PHX_NO_BACKEND_REJECT;
+    case core::NoBackend::last_good:
+      return PHX_NO_BACKEND_LAST_GOOD;
   }
   return PHX_NO_BACKEND_DROP;
+}
+
+phx_track track_rule(core::Track track) {
+  switch (track) {
+    case core::Track::automatic:
+      return PHX_TRACK_AUTO;
+    case core::Track::all:
+      return PHX_TRACK_ALL;
+    case core::Track::none:
+      return PHX_TRACK_NONE;
+  }
+  return PHX_TRACK_AUTO;
 }
 
 phx_forward forward_mode(core::Forward forward) {
@@ -53,12 +69,15 @@ core::NextHop read_hop(const phx_next_hop& row, core::Family family) {
 }  // namespace
 
 phx_slot slot_row(const core::SlotStore& store) {
-  return {.primary = store.primary, .backup = store.backup, .previous = store.previous, .flags = 0};
+  return {.primary = store.primary,
+          .backup = store.backup,
+          .previous = store.previous,
+          .flags = static_cast<std::uint16_t>(store.tracked ? PHX_SLOT_TRACKED : 0)};
 }
 
 std::uint64_t state_word(const core::StoreEntryState& state) {
   return (state.up ? PHX_STATE_UP : 0) | (state.reachable ? PHX_STATE_REACHABLE : 0) |
-         (state.live_hop == 1 ? PHX_STATE_NEXT_HOP : 0);
+         (state.draining ? PHX_STATE_DRAINING : 0) | (state.live_hop == 1 ? PHX_STATE_NEXT_HOP : 0);
 }
 
 phx_next_hop next_hop_row(const core::NextHop& hop) {
@@ -88,6 +107,7 @@ phx_backend_status backend_status_row(const core::WriteEntryStatus& status) {
   phx_backend_status row{};
   row.since_ns = static_cast<std::uint64_t>(
       std::chrono::duration_cast<std::chrono::nanoseconds>(status.since.time_since_epoch()).count());
+  row.flows = status.flows;
   row.health = static_cast<std::uint8_t>(status.health);
   std::strncpy(row.reason, status.reason.c_str(), sizeof row.reason - 1);
   return row;
@@ -98,6 +118,8 @@ phx_service service_row(const core::ServiceInForce& service) {
   row.region = phx_region(service.rows.region.offset, service.rows.region.slots);
   row.seed = service.config.seed;
   row.no_backend = static_cast<std::uint8_t>(no_backend_rule(service.config.no_backend));
+  row.track = static_cast<std::uint8_t>(track_rule(service.config.track));
+  row.on_down = service.config.on_down == core::OnDown::keep ? PHX_ON_DOWN_KEEP : PHX_ON_DOWN_MOVE;
   return row;
 }
 
@@ -119,23 +141,42 @@ std::vector<std::pair<phx_vip_key, phx_vip>> vip_rows(
   return rows;
 }
 
-std::map<core::EntryIndex, core::EntryFacts> read_facts(const core::AppliedState& state,
-                                                        const ports::DataPlaneView& plane) {
-  std::map<core::EntryIndex, core::EntryFacts> facts;
-  for (const auto& [identity, index] : state.layout.entries()) {
-    const phx_backend row = plane.backend(index);
-    const phx_backend_status status = plane.backend_status(index);
-    core::EntryFacts fact;
-    fact.health = static_cast<core::Health>(status.health);
-    fact.up = (row.state & PHX_STATE_UP) != 0;
-    fact.live_hop = (row.state & PHX_STATE_NEXT_HOP) != 0 ? 1 : 0;
-    if ((row.state & PHX_STATE_REACHABLE) != 0) {
-      fact.hop = read_hop(row.next_hop[fact.live_hop], identity.endpoint.address.family);
+namespace {
+
+core::EntryFacts entry_facts(core::EntryIndex index, core::Family family, const ports::DataPlaneView& plane) {
+  const phx_backend row = plane.backend(index);
+  const phx_backend_status status = plane.backend_status(index);
+  core::EntryFacts facts;
+  facts.health = static_cast<core::Health>(status.health);
+  facts.up = (row.state & PHX_STATE_UP) != 0;
+  facts.draining = (row.state & PHX_STATE_DRAINING) != 0;
+  facts.live_hop = (row.state & PHX_STATE_NEXT_HOP) != 0 ? 1 : 0;
+  if ((row.state & PHX_STATE_REACHABLE) != 0) {
+    facts.hop = read_hop(row.next_hop[facts.live_hop], family);
+  }
+  facts.since = core::WallTime(
+      std::chrono::duration_cast<core::WallTime::duration>(std::chrono::nanoseconds(status.since_ns)));
+  facts.reason.assign(status.reason, strnlen(status.reason, sizeof status.reason));
+  return facts;
+}
+
+}  // namespace
+
+core::PinnedFacts read_facts(const core::AppliedState& state, const ports::DataPlaneView& plane) {
+  core::PinnedFacts facts;
+  for (const auto* entries : {&state.layout.entries(), &state.layout.lingering()}) {
+    for (const auto& [identity, index] : *entries) {
+      facts.entries.emplace(index, entry_facts(index, identity.endpoint.address.family, plane));
     }
-    fact.since = core::WallTime(
-        std::chrono::duration_cast<core::WallTime::duration>(std::chrono::nanoseconds(status.since_ns)));
-    fact.reason.assign(status.reason, strnlen(status.reason, sizeof status.reason));
-    facts.emplace(index, std::move(fact));
+  }
+  for (const auto& [name, rows] : state.layout.services()) {
+    // The region that the path looks at, which is the former one when a change was cut short.
+    const std::uint64_t region = plane.service(rows.index).region;
+    std::vector<core::SlotStore>& slots = facts.slots[rows.index];
+    for (std::uint32_t slot = 0; region != 0 && slot <= phx_region_mask(region); ++slot) {
+      const phx_slot row = plane.slot(phx_region_offset(region) + slot);
+      slots.push_back({slot, row.primary, row.backup, row.previous, (row.flags & PHX_SLOT_TRACKED) != 0});
+    }
   }
   return facts;
 }

@@ -34,8 +34,7 @@ phx_service service_row(const core::ServiceInForce& service);
 std::vector<std::pair<phx_vip_key, phx_vip>> vip_rows(
     const std::map<core::ServiceIndex, core::ServiceInForce>& services);
 
-// What the pinned rows say of every entry of the state.
-std::map<core::EntryIndex, core::EntryFacts> read_facts(const core::AppliedState& state,
-                                                        const ports::DataPlaneView& plane);
+// What the pinned rows say of every entry and slot of the state.
+core::PinnedFacts read_facts(const core::AppliedState& state, const ports::DataPlaneView& plane);
 
 }  // namespace phalanx::daemon

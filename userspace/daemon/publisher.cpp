@@ -63,8 +63,7 @@ class Publication {
         continue;
       }
       plane_.clear_backend_traffic(index);
-      plane_.write_backend_status(index,
-                                  backend_status_row({index, entry.effective, entry.since, entry.reason}));
+      plane_.write_backend_status(index, backend_status_row(entry.status(index)));
       plane_.write_backend(index, wanted);
     }
   }
@@ -74,9 +73,8 @@ class Publication {
     for (const auto& [index, service] : engine_.services()) {
       const phx_service wanted = service_row(service);
       const phx_service pinned = plane_.service(index);
-      const auto owners = service.table->owners();
-      for (std::uint32_t slot = 0; slot < owners.size(); ++slot) {
-        const core::SlotStore store = service.slot_store(slot, owners[slot]);
+      for (std::uint32_t slot = 0; slot < service.config.slots; ++slot) {
+        const core::SlotStore store = service.row(slot);
         const phx_slot row = slot_row(store);
         const phx_slot now = plane_.slot(store.row);
         if (std::memcmp(&now, &row, sizeof row) != 0) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <lib/hash.h>
 #include <phalanx.h>
 
 #include <cstdint>
@@ -14,6 +15,18 @@
 #include "core/result.hpp"
 
 namespace phalanx::ports {
+
+// A row of the flow table.
+struct RememberedFlow {
+  phx_flow flow;
+  phx_flow_owner owner;
+};
+
+// Where a walk through the flow table is.
+struct FlowCursor {
+  bool begun = false;
+  std::uint32_t batch = 0;  // the kernel's own token
+};
 
 // What the packet path and the control plane share, read only. Values are copies, in the units and byte
 // orders of phalanx.h. Indices beyond the maps' ends are programmer errors.
@@ -30,6 +43,11 @@ class DataPlaneView {
   virtual phx_traffic service_traffic(std::uint32_t index) const = 0;
   virtual phx_traffic backend_traffic(std::uint16_t entry) const = 0;
   virtual std::vector<std::uint64_t> counters() const = 0;  // by enum phx_counter
+
+  // Some of the flow table's rows (about a thousand: a fraction of a millisecond), from `cursor` on; none:
+  // the walk is over. Flows that come and go meanwhile may be seen or not, none twice. Fails when the kernel
+  // refuses.
+  virtual Result<std::vector<RememberedFlow>> next_flows(FlowCursor& cursor) const = 0;
 };
 
 // The stores that change what the packet path sees. Each takes effect for the next packet; the order of calls
@@ -50,6 +68,9 @@ class DataPlane : public DataPlaneView {
   // Sets the traffic of a row to zero, which is about to be given to somebody else.
   virtual void clear_service_traffic(std::uint32_t index) = 0;
   virtual void clear_backend_traffic(std::uint16_t entry) = 0;
+
+  // Takes a flow out of the flow table; it may be gone already.
+  virtual void forget_flow(const phx_flow& flow) = 0;
 
   virtual Result<void> put_vip(const phx_vip_key& key, const phx_vip& vip) = 0;
   virtual Result<void> remove_vip(const phx_vip_key& key) = 0;

@@ -28,9 +28,9 @@ core::EntryIndex entry_of(const World& world, int last_byte, const std::string& 
     if (s.config.name != in_service) {
       continue;
     }
-    for (const core::EntryIndex entry : s.entries) {
-      if (world.engine.entries().at(entry).identity.endpoint.address.bytes[3] == last_byte) {
-        return entry;
+    for (const core::MemberInForce& member : s.members) {
+      if (world.engine.entries().at(member.entry).identity.endpoint.address.bytes[3] == last_byte) {
+        return member.entry;
       }
     }
   }
@@ -41,9 +41,12 @@ bool is_up(const World& world, int last_byte, const std::string& in_service = "w
   return (world.plane.backend(entry_of(world, last_byte, in_service)).state & PHX_STATE_UP) != 0;
 }
 
+// In the region that the service has now.
 std::size_t slots_with_primary(const World& world, core::EntryIndex entry) {
-  const auto& rows = world.plane.slots;
-  return static_cast<std::size_t>(std::ranges::count(rows, entry, &phx_slot::primary));
+  const core::Region region = world.engine.applied().layout.services().begin()->second.region;
+  const auto first = world.plane.slots.begin() + region.offset;
+  return static_cast<std::size_t>(std::count_if(
+      first, first + region.slots, [entry](const phx_slot& slot) { return slot.primary == entry; }));
 }
 
 World serving(const core::Config& first) {
@@ -247,7 +250,7 @@ TEST(Engine, l2_forwarding_needs_the_backend_on_the_link) {
 TEST(Engine, a_disabled_backend_loses_its_slots_and_outlives_a_restart) {
   World world = serving(four_backends());
   world.run(200ms);
-  world.step(core::DisableRequested{"web", {fakes::ipv4(10, 0, 1, 12), 80}, true});
+  world.step(core::OverrideRequested{"web", {fakes::ipv4(10, 0, 1, 12), 80}, core::Word::disable});
   world.finish_idle_work();
   ASSERT_TRUE(world.plane.commit(world.engine.applied()));
   EXPECT_EQ(slots_with_primary(world, entry_of(world, 12)), 0u);
@@ -257,7 +260,7 @@ TEST(Engine, a_disabled_backend_loses_its_slots_and_outlives_a_restart) {
   world.run(500ms);
   EXPECT_FALSE(is_up(world, 12));
   EXPECT_EQ(slots_with_primary(world, entry_of(world, 12)), 0u);
-  world.step(core::DisableRequested{"web", {fakes::ipv4(10, 0, 1, 12), 80}, false});
+  world.step(core::OverrideRequested{"web", {fakes::ipv4(10, 0, 1, 12), 80}, core::Word::enable});
   world.finish_idle_work();
   EXPECT_TRUE(is_up(world, 12));
   EXPECT_GT(slots_with_primary(world, entry_of(world, 12)), 900u);
@@ -266,14 +269,14 @@ TEST(Engine, a_disabled_backend_loses_its_slots_and_outlives_a_restart) {
 TEST(Engine, disabling_in_one_service_leaves_the_other_alone) {
   World world = serving(config({service("a", 10, {backend("b1", 11), backend("b2", 12)}),
                                 service("b", 20, {backend("b1", 11), backend("b2", 12)})}));
-  world.step(core::DisableRequested{"a", {fakes::ipv4(10, 0, 1, 11), 80}, true});
+  world.step(core::OverrideRequested{"a", {fakes::ipv4(10, 0, 1, 11), 80}, core::Word::disable});
   world.finish_idle_work();
   EXPECT_TRUE(is_up(world, 11, "b")) << "the entry is shared, and service b still uses it";
   const auto& a = std::ranges::find_if(world.engine.services(), [](const auto& s) {
                     return s.second.config.name == "a";
                   })->second;
   for (const core::SlotOwners& owners : a.table->owners()) {
-    EXPECT_NE(a.names.at(owners.primary), "b1");
+    EXPECT_NE(a.members.at(owners.primary).name, "b1");
   }
 }
 
@@ -350,7 +353,7 @@ TEST(Engine, health_that_changed_while_tables_were_built_is_in_the_new_table) {
   world.run(200ms);
   core::Config next = four_backends();
   next.services[0].backends.push_back(backend("b5", 15));
-  auto proposal = world.engine.propose(next, world.now.steady);
+  auto proposal = world.engine.propose(next, world.engine.applied().overrides, world.now.steady);
   ASSERT_TRUE(proposal);
   world.verdicts[11] = Verdict::fail;
   world.run(300ms);
@@ -360,7 +363,7 @@ TEST(Engine, health_that_changed_while_tables_were_built_is_in_the_new_table) {
   const core::Engine successor = world.engine.successor(*proposal, world.now);
   const auto& table = *successor.services().begin()->second.table;
   for (const core::SlotOwners& owners : table.owners()) {
-    ASSERT_NE(successor.services().begin()->second.names.at(owners.primary), "b1");
+    ASSERT_NE(successor.services().begin()->second.members.at(owners.primary).name, "b1");
   }
 }
 
@@ -368,15 +371,15 @@ TEST(Engine, an_operators_word_that_came_while_tables_were_built_counts) {
   World world = serving(four_backends());
   core::Config next = four_backends();
   next.services[0].backends.push_back(backend("b5", 15));
-  auto proposal = world.engine.propose(next, world.now.steady);
+  auto proposal = world.engine.propose(next, world.engine.applied().overrides, world.now.steady);
   ASSERT_TRUE(proposal);
-  world.step(core::DisableRequested{"web", {fakes::ipv4(10, 0, 1, 11), 80}, true});
+  world.step(core::OverrideRequested{"web", {fakes::ipv4(10, 0, 1, 11), 80}, core::Word::disable});
   for (core::TableBuild& build : proposal->builds) {
     build.run();
   }
   const core::Engine successor = world.engine.successor(*proposal, world.now);
   EXPECT_EQ(successor.applied().overrides.size(), 1u);
-  EXPECT_TRUE(successor.services().begin()->second.disabled.at(0));
+  EXPECT_TRUE(successor.services().begin()->second.members.at(0).override.disabled);
 }
 
 TEST(Engine, a_changed_limit_is_refused_by_its_key) {
@@ -398,6 +401,209 @@ TEST(Engine, too_many_slots_are_refused_by_their_key_and_change_nothing) {
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("node.limits.slots"), std::string::npos);
   EXPECT_EQ(world.plane.committed->generation, 1u);
+}
+
+phx_slot slot_of(const World& world, std::uint32_t slot) {
+  return world.plane.slots[world.engine.applied().layout.services().at("web").region.offset + slot];
+}
+
+core::FlowsSwept nothing_found() {
+  return {};
+}
+
+TEST(Engine, slots_that_changed_primary_are_tracked_and_name_the_former_one) {
+  World world = serving(four_backends());
+  world.run(200ms);
+  const auto before = world.plane.slots;
+  const core::EntryIndex dead = entry_of(world, 11);
+  world.verdicts[11] = Verdict::fail;
+  world.run(300ms);
+  for (std::uint32_t slot = 0; slot < PHX_MIN_SLOTS; ++slot) {
+    const bool moved = before[slot].primary == dead;
+    ASSERT_EQ(slot_of(world, slot).flags, moved ? PHX_SLOT_TRACKED : 0u);
+    if (moved) {
+      ASSERT_EQ(slot_of(world, slot).previous, dead);
+    }
+  }
+}
+
+TEST(Engine, a_window_ends_when_it_is_over_and_no_flow_lives_elsewhere) {
+  World world = serving(four_backends());
+  world.run(200ms);
+  world.verdicts[11] = Verdict::fail;
+  world.run(300ms);
+  world.verdicts[11] = Verdict::pass;
+  world.run(300ms);
+  const auto tracked = [&] {
+    return std::ranges::count(world.plane.slots, std::uint16_t{PHX_SLOT_TRACKED}, &phx_slot::flags);
+  };
+  const auto all = tracked();
+  ASSERT_GT(all, 900);
+  world.step(nothing_found());
+  EXPECT_EQ(tracked(), all) << "the window is not over";
+  world.run(601s);
+  const auto& service = world.engine.services().begin()->second;
+  const std::uint32_t busy = service.transitions.slots().begin()->first;
+  world.step(core::FlowsSwept{{{service.rows.index, {busy}}}, {{entry_of(world, 12), 1}}});
+  EXPECT_EQ(tracked(), 1) << "a remembered flow lives elsewhere";
+  world.step(nothing_found());
+  EXPECT_EQ(tracked(), 0);
+  EXPECT_FALSE(world.engine.wants_sweep());
+}
+
+TEST(Engine, a_draining_backend_takes_no_slot_and_keeps_its_bit_until_it_is_undrained) {
+  World world = serving(four_backends());
+  world.run(200ms);
+  const auto before = world.plane.slots;
+  world.step(core::OverrideRequested{"web", {fakes::ipv4(10, 0, 1, 12), 80}, core::Word::drain});
+  world.finish_idle_work();
+  const core::EntryIndex drained = entry_of(world, 12);
+  EXPECT_EQ(slots_with_primary(world, drained), 0u);
+  EXPECT_TRUE(is_up(world, 12));
+  EXPECT_TRUE(world.plane.backend(drained).state & PHX_STATE_DRAINING);
+  world.run(700s);
+  world.step(nothing_found());
+  EXPECT_GT(std::ranges::count(world.plane.slots, drained, &phx_slot::previous), 900)
+      << "its flows may still come by previous";
+  world.step(core::OverrideRequested{"web", {fakes::ipv4(10, 0, 1, 12), 80}, core::Word::undrain});
+  world.finish_idle_work();
+  for (std::uint32_t slot = 0; slot < PHX_MIN_SLOTS; ++slot) {
+    ASSERT_EQ(slot_of(world, slot).primary, before[slot].primary) << "exactly its slots return";
+  }
+}
+
+TEST(Engine, a_new_backend_of_a_serving_service_waits_for_its_first_pass_and_to_settle) {
+  World world = serving(four_backends());
+  world.run(200ms);
+  core::Config next = four_backends();
+  next.services[0].backends.push_back(backend("b5", 15));
+  ASSERT_TRUE(world.apply(next));
+  world.resolve_all_next_hops();
+  world.run(4900ms);
+  EXPECT_EQ(slots_with_primary(world, entry_of(world, 15)), 0u);
+  world.run(200ms);
+  const core::EntryIndex added = entry_of(world, 15);
+  EXPECT_GT(slots_with_primary(world, added), 700u);
+  for (std::uint32_t slot = 0; slot < PHX_MIN_SLOTS; ++slot) {
+    if (slot_of(world, slot).primary == added) {
+      ASSERT_EQ(slot_of(world, slot).flags, PHX_SLOT_TRACKED);
+      ASSERT_NE(slot_of(world, slot).previous, added);
+    }
+  }
+}
+
+TEST(Engine, a_removed_backend_drains_until_its_deadline_and_gives_up_its_row) {
+  World world = serving(four_backends());
+  world.run(200ms);
+  const core::EntryIndex gone = entry_of(world, 14);
+  core::Config next = four_backends();
+  next.services[0].backends.pop_back();
+  ASSERT_TRUE(world.apply(next));
+  world.finish_idle_work();
+  EXPECT_TRUE(world.plane.backend(gone).state & PHX_STATE_UP);
+  EXPECT_TRUE(world.plane.backend(gone).state & PHX_STATE_DRAINING);
+  EXPECT_GT(std::ranges::count(world.plane.slots, gone, &phx_slot::previous), 900);
+  world.run(590s);
+  world.step(nothing_found());
+  EXPECT_TRUE(world.engine.entries().contains(gone));
+  world.run(20s);
+  world.plane.flows = {{phx_flow{}, {gone, 0, 0, 0}}};
+  world.step(nothing_found());
+  EXPECT_FALSE(world.engine.entries().contains(gone));
+  EXPECT_TRUE(world.plane.flows.empty());
+  const auto& rows = world.engine.applied().layout.services().at("web").region;
+  for (std::uint32_t slot = 0; slot < rows.slots; ++slot) {
+    ASSERT_NE(slot_of(world, slot).previous, gone);
+  }
+  EXPECT_TRUE(world.plane.committed->layout.lingering().empty());
+}
+
+TEST(Engine, a_table_that_grows_remembers_who_held_each_slot) {
+  World world = serving(four_backends());
+  world.run(200ms);
+  const auto before = world.plane.slots;
+  core::Config next = four_backends();
+  next.services[0].slots = 2 * PHX_MIN_SLOTS;
+  ASSERT_TRUE(world.apply(next));
+  world.finish_idle_work();
+  for (std::uint32_t slot = 0; slot < 2 * PHX_MIN_SLOTS; ++slot) {
+    const std::uint16_t former = before[slot % PHX_MIN_SLOTS].primary;
+    const phx_slot now = slot_of(world, slot);
+    ASSERT_TRUE(now.primary == former || (now.previous == former && now.flags == PHX_SLOT_TRACKED));
+  }
+  EXPECT_FALSE(world.apply(four_backends())) << "shrinking live is refused";
+}
+
+TEST(Engine, a_changed_weight_moves_slots_with_their_former_owner_remembered) {
+  World world = serving(four_backends());
+  world.run(200ms);
+  core::Overrides overrides;
+  overrides[{"web", {fakes::ipv4(10, 0, 1, 11), 80}}].weight = 300;
+  ASSERT_TRUE(world.apply(world.engine.applied().config, overrides));
+  world.finish_idle_work();
+  EXPECT_NEAR(static_cast<double>(slots_with_primary(world, entry_of(world, 11))), PHX_MIN_SLOTS / 2.0, 100);
+  EXPECT_EQ(world.engine.applied().overrides.size(), 1u);
+}
+
+TEST(Engine, a_recovered_backend_rises_in_steps_with_slow_start) {
+  core::Config slow = four_backends();
+  slow.services[0].slow_start = 16s;
+  World world = serving(slow);
+  world.run(200ms);
+  const auto full = slots_with_primary(world, entry_of(world, 11));
+  world.verdicts[11] = Verdict::fail;
+  world.run(300ms);
+  world.verdicts[11] = Verdict::pass;
+  world.run(500ms);
+  std::size_t last = 0;
+  for (int second = 0; second < 16; ++second) {
+    const auto now = slots_with_primary(world, entry_of(world, 11));
+    EXPECT_GE(now, last);
+    EXPECT_LT(now, full);
+    last = now;
+    world.run(1s);
+  }
+  EXPECT_EQ(slots_with_primary(world, entry_of(world, 11)), full);
+}
+
+TEST(Engine, says_aloud_when_a_service_is_down_to_its_last_zone_and_its_last_backend_and_when_it_is_healed) {
+  core::Config zoned = four_backends();
+  for (std::size_t i = 0; i < 4; ++i) {
+    zoned.services[0].backends[i].zone = i < 2 ? "rack-1" : "rack-2";
+  }
+  World world = serving(zoned);
+  world.run(200ms);
+  const auto redundancy = [&] {
+    std::vector<std::string> said;
+    for (const core::Announce* event : world.events()) {
+      if (event->type == "redundancy") {
+        said.push_back(event->to);
+      }
+    }
+    return said;
+  };
+  world.verdicts = {{11, Verdict::fail}, {12, Verdict::fail}};
+  world.run(400ms);
+  EXPECT_EQ(redundancy(), (std::vector<std::string>{"last zone"}));
+  world.verdicts[13] = Verdict::fail;
+  world.run(400ms);
+  EXPECT_EQ(redundancy().back(), "last backend");
+  world.verdicts.clear();
+  world.run(400ms);
+  EXPECT_EQ(redundancy().back(), "full");
+}
+
+TEST(Engine, a_restart_in_the_middle_of_a_window_starts_it_anew) {
+  World world = serving(four_backends());
+  world.run(200ms);
+  world.verdicts[11] = Verdict::fail;
+  world.run(300ms);
+  world.run(590s);
+  ASSERT_TRUE(world.restart());
+  world.finish_idle_work();
+  world.run(20s);
+  world.step(nothing_found());
+  EXPECT_GT(world.engine.services().begin()->second.transitions.size(), 900u);
 }
 
 }  // namespace

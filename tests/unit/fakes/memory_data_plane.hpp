@@ -2,6 +2,7 @@
 // The maps of the packet path as vectors, for tests: counts every kind of store, and fails where told to.
 #pragma once
 
+#include <cstring>
 #include <map>
 #include <optional>
 #include <string>
@@ -83,6 +84,13 @@ class MemoryDataPlane : public ports::DataPlane {
     ++stores.backend_status;
     statuses.at(entry) = status;
   }
+  Result<std::vector<ports::RememberedFlow>> next_flows(ports::FlowCursor& cursor) const override {
+    return std::exchange(cursor.begun, true) ? std::vector<ports::RememberedFlow>{} : flows;
+  }
+  void forget_flow(const phx_flow& flow) override {
+    std::erase_if(
+        flows, [&](const ports::RememberedFlow& f) { return std::memcmp(&f.flow, &flow, sizeof flow) == 0; });
+  }
   void clear_service_traffic(std::uint32_t index) override { traffic_of_services.at(index) = {}; }
   void clear_backend_traffic(std::uint16_t entry) override { traffic_of_backends.at(entry) = {}; }
   Result<void> put_vip(const phx_vip_key& key, const phx_vip& vip) override {
@@ -112,6 +120,7 @@ class MemoryDataPlane : public ports::DataPlane {
   std::vector<phx_traffic> traffic_of_services;
   std::vector<phx_traffic> traffic_of_backends;
   std::vector<std::uint64_t> totals;
+  std::vector<ports::RememberedFlow> flows;
   std::optional<core::AppliedState> committed;
 
   Stores stores;

@@ -2,6 +2,7 @@
 // An engine over maps in memory, with time that only tests move: what the controller does, without a loop.
 #pragma once
 
+#include <gtest/gtest.h>
 #include <phalanx.h>
 
 #include <chrono>
@@ -63,8 +64,9 @@ class World {
  public:
   explicit World(core::Limits limits = {}) : plane(limits), engine(limits) {}
 
-  Result<void> apply(const core::Config& next) {
-    auto proposal = engine.propose(next, now.steady);
+  Result<void> apply(const core::Config& next) { return apply(next, engine.applied().overrides); }
+  Result<void> apply(const core::Config& next, const core::Overrides& overrides) {
+    auto proposal = engine.propose(next, overrides, now.steady);
     if (!proposal) {
       return Failure(proposal.error());
     }
@@ -185,6 +187,10 @@ class World {
       for (const core::SlotStore& store : patch->stores) {
         plane.store_slot(store.row, daemon::slot_row(store));
       }
+    } else if (const auto* forget = std::get_if<core::ForgetFlows>(&action)) {
+      std::erase_if(plane.flows, [&](const auto& flow) { return flow.owner.entry == forget->entry; });
+    } else if (std::holds_alternative<core::CommitState>(action)) {
+      ASSERT_TRUE(plane.commit(engine.applied()));
     } else if (const auto* probe = std::get_if<core::StartProbe>(&action)) {
       probes_.push_back(*probe);
     }

@@ -5,7 +5,8 @@
 //   GET  /v1/events[?since=TIME][&follow=1]     lines of JSON; empty lines mean nothing
 //   POST /v1/route                              lines "PROTO SRC:PORT VIP:PORT" -> lines of JSON
 //   POST /v1/reload                             answered when the reload is over
-//   POST /v1/backends/NAME/disable[?service=S]  and .../enable
+//   POST /v1/backends/NAME/WORD[?service=S]     WORD: disable, enable, drain, undrain
+//   POST /v1/backends/NAME/weight?value=N[&service=S]   N: 0..65535, or "config"; answered like reload
 //
 // A refusal is {"error": sentence} with a status of 4xx or 5xx.
 #pragma once
@@ -19,6 +20,7 @@
 #include <vector>
 
 #include "adapters/http/router.hpp"
+#include "core/event.hpp"
 #include "core/result.hpp"
 
 namespace phalanx::adapters {
@@ -42,8 +44,12 @@ struct ApiHandlers {
   std::function<void(ReloadDone done)> reload;
   // service: absent, every service that has a backend of that name. A failure: nothing has that name.
   std::function<Result<void>(const std::string& backend, const std::optional<std::string>& service,
-                             bool disabled)>
-      set_disabled;
+                             core::Word word)>
+      speak;
+  // weight: 0..65535; absent: the configuration's again. Answers like reload, since tables are built.
+  std::function<void(const std::string& backend, const std::optional<std::string>& service,
+                     std::optional<std::uint16_t> weight, ReloadDone done)>
+      set_weight;
 };
 
 Router api_routes(ApiHandlers handlers);
