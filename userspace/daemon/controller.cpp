@@ -12,6 +12,13 @@
 
 namespace phalanx::daemon {
 
+namespace {
+
+// Between sweeps of the flow table, while flows may be remembered.
+constexpr std::chrono::seconds kSweepInterval{1};
+
+}  // namespace
+
 core::Now read_clocks() {
   return {std::chrono::steady_clock::now(), std::chrono::system_clock::now()};
 }
@@ -22,8 +29,11 @@ Controller::Controller(adapters::EventLoop& loop, ports::DataPlane& plane, ports
       next_hops_(next_hops),
       listener_(std::move(listener)),
       engine_(core::Limits{}),
+      sweeper_(plane),
       timer_(loop.timer([this] { handle(core::TimerFired{}); })),
-      idle_(loop.idle([this] { handle(core::Idle{}); })) {}
+      idle_(loop.idle([this] { handle(core::Idle{}); })),
+      sweep_timer_(loop.timer([this] { begin_sweep(); })),
+      sweep_idle_(loop.idle([this] { sweep(); })) {}
 
 Result<void> Controller::put_in_force(core::Engine next) {
   auto published = publish(next, plane_);
@@ -62,6 +72,32 @@ void Controller::follow_next_hops() {
 void Controller::start_probing(ports::Prober& prober) {
   prober_ = &prober;
   arm();
+  sweep_timer_.arm(std::chrono::steady_clock::now() + kSweepInterval);
+}
+
+void Controller::begin_sweep() {
+  if (engine_.wants_sweep()) {
+    sweeper_.begin(engine_);
+    sweep_idle_.arm();
+  } else {
+    sweep_timer_.arm(std::chrono::steady_clock::now() + kSweepInterval);
+  }
+}
+
+void Controller::sweep() {
+  const auto now = std::chrono::steady_clock::now();
+  const auto now_s = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
+  auto swept = sweeper_.step(engine_, static_cast<std::uint32_t>(now_s));
+  if (!swept) {
+    spdlog::error("{}", swept.error().message);
+  } else if (*swept) {
+    handle(std::move(**swept));
+  }
+  if (sweeper_.under_way()) {
+    sweep_idle_.arm();
+  } else {
+    sweep_timer_.arm(now + kSweepInterval);
+  }
 }
 
 void Controller::handle(const core::Event& event) {
@@ -69,9 +105,8 @@ void Controller::handle(const core::Event& event) {
   arm();
 }
 
-Result<void> Controller::set_disabled(const std::string& service, const core::Endpoint& backend,
-                                      bool disabled) {
-  handle(core::DisableRequested{service, backend, disabled});
+Result<void> Controller::speak(const std::string& service, const core::Endpoint& backend, core::Word word) {
+  handle(core::OverrideRequested{service, backend, word});
   return plane_.commit(engine_.applied());
 }
 
@@ -119,6 +154,31 @@ void Controller::carry_out(const core::PatchSlots& action) {
 void Controller::carry_out(const core::StartProbe& action) {
   PHX_CHECK(prober_ != nullptr);
   prober_->start({action.attempt, action.target, action.check});
+}
+
+void Controller::carry_out(const core::ForgetFlows& action) {
+  ports::FlowCursor cursor;
+  while (true) {
+    const auto flows = plane_.next_flows(cursor);
+    if (!flows) {
+      spdlog::error("{}", flows.error().message);
+      return;
+    }
+    if (flows->empty()) {
+      return;
+    }
+    for (const ports::RememberedFlow& remembered : *flows) {
+      if (remembered.owner.entry == action.entry) {
+        plane_.forget_flow(remembered.flow);
+      }
+    }
+  }
+}
+
+void Controller::carry_out(const core::CommitState&) {
+  if (auto committed = plane_.commit(engine_.applied()); !committed) {
+    spdlog::error("{}", committed.error().message);
+  }
 }
 
 void Controller::carry_out(const core::Announce& action) {

@@ -11,6 +11,7 @@
 #include "adapters/loop/event_loop.hpp"
 #include "core/engine.hpp"
 #include "core/result.hpp"
+#include "daemon/flow_sweeper.hpp"
 #include "ports/data_plane.hpp"
 #include "ports/next_hops.hpp"
 #include "ports/prober.hpp"
@@ -30,19 +31,21 @@ class Controller {
   // of a failure is publish()'s; the former engine stays in force then.
   Result<void> put_in_force(core::Engine next);
 
-  // From here on entries are probed. Without it (`phalanx up`) every entry keeps the health that it has.
+  // From here on entries are probed, and the flow table is swept while flows may be remembered. Without it
+  // (`phalanx up`) every entry keeps the health that it has.
   void start_probing(ports::Prober& prober);
 
   void handle(const core::Event& event);
 
   // The operator's word, made durable before it is answered. service and backend must be in force.
-  Result<void> set_disabled(const std::string& service, const core::Endpoint& backend, bool disabled);
+  Result<void> speak(const std::string& service, const core::Endpoint& backend, core::Word word);
 
   // Handles the work that yields to everything else, to its end.
   void finish_idle_work();
   bool has_idle_work() const { return engine_.has_idle_work(); }
 
   const core::Engine& engine() const { return engine_; }
+  const FlowSweeper& sweeper() const { return sweeper_; }
   std::uint64_t health_changes() const { return health_changes_; }
 
  private:
@@ -52,7 +55,11 @@ class Controller {
   void carry_out(const core::WriteEntryStatus& action);
   void carry_out(const core::PatchSlots& action);
   void carry_out(const core::StartProbe& action);
+  void carry_out(const core::ForgetFlows& action);
+  void carry_out(const core::CommitState& action);
   void carry_out(const core::Announce& action);
+  void begin_sweep();
+  void sweep();
   void follow_next_hops();
   void arm();
 
@@ -63,8 +70,11 @@ class Controller {
   core::Engine engine_;
   std::set<core::Address> watched_;
   std::uint64_t health_changes_ = 0;
+  FlowSweeper sweeper_;
   adapters::EventLoop::Source timer_;
   adapters::EventLoop::Source idle_;
+  adapters::EventLoop::Source sweep_timer_;
+  adapters::EventLoop::Source sweep_idle_;
 };
 
 core::Now read_clocks();

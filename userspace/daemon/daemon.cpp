@@ -123,7 +123,7 @@ void Daemon::reload(ReloadDone done) {
   if (!parsed->config) {
     return refuse_reload(done, errors_of(*parsed, options_.config_file));
   }
-  auto proposal = node_->propose(*parsed->config);
+  auto proposal = node_->propose(*parsed->config, node_->engine().applied().overrides);
   if (!proposal) {
     return refuse_reload(done, proposal.error().message);
   }

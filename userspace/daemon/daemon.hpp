@@ -55,13 +55,15 @@ class Daemon {
   void finish_reload(const core::Proposal& proposal, std::unique_ptr<adapters::HttpServer> metrics,
                      bool metrics_moved, ReloadDone done);
   void refuse_reload(const ReloadDone& done, const std::string& why);
+  adapters::DaemonFigures figures() const;
 
   adapters::ApiHandlers api_handlers();
   adapters::MetricsSite metrics_site();
   adapters::StatusInputs status_inputs() const;
   Result<std::string> route(std::string_view lines) const;
-  Result<void> set_disabled(const std::string& backend, const std::optional<std::string>& service,
-                            bool disabled);
+  Result<void> speak(const std::string& backend, const std::optional<std::string>& service, core::Word word);
+  void set_weight(const std::string& backend, const std::optional<std::string>& service,
+                  std::optional<std::uint16_t> weight, ReloadDone done);
   std::vector<std::string> events(std::optional<std::uint64_t> since_ns) const;
   void follow(adapters::Stream stream);
   void announce(const std::string& from, const std::string& to, const std::string& reason);

@@ -55,8 +55,11 @@ adapters::ApiHandlers Daemon::api_handlers() {
   handlers.events = [this](std::optional<std::uint64_t> since_ns) { return events(since_ns); };
   handlers.follow = [this](adapters::Stream stream) { follow(std::move(stream)); };
   handlers.reload = [this](ReloadDone done) { reload(std::move(done)); };
-  handlers.set_disabled = [this](const std::string& backend, const std::optional<std::string>& service,
-                                 bool disabled) { return set_disabled(backend, service, disabled); };
+  handlers.speak = [this](const std::string& backend, const std::optional<std::string>& service,
+                          core::Word word) { return speak(backend, service, word); };
+  handlers.set_weight = [this](const std::string& backend, const std::optional<std::string>& service,
+                               std::optional<std::uint16_t> weight,
+                               ReloadDone done) { set_weight(backend, service, weight, std::move(done)); };
   return handlers;
 }
 
@@ -104,18 +107,46 @@ Result<std::string> Daemon::route(std::string_view lines) const {
   return answers;
 }
 
-Result<void> Daemon::set_disabled(const std::string& backend, const std::optional<std::string>& service,
-                                  bool disabled) {
+Result<void> Daemon::speak(const std::string& backend, const std::optional<std::string>& service,
+                           core::Word word) {
   const auto meant = find_backends(node_->engine().applied().config, backend, service);
   if (!meant) {
     return Failure(meant.error());
   }
   for (const NamedBackend& named : *meant) {
-    if (auto set = node_->controller().set_disabled(named.service, named.endpoint, disabled); !set) {
-      return set;
+    if (auto spoken = node_->controller().speak(named.service, named.endpoint, word); !spoken) {
+      return spoken;
     }
   }
   return {};
+}
+
+// A weight changes the base: the same configuration is proposed anew, with other overrides.
+void Daemon::set_weight(const std::string& backend, const std::optional<std::string>& service,
+                        std::optional<std::uint16_t> weight, ReloadDone done) {
+  const core::AppliedState& applied = node_->engine().applied();
+  const auto meant = find_backends(applied.config, backend, service);
+  if (!meant) {
+    return done(Failure(meant.error()));
+  }
+  core::Overrides overrides = applied.overrides;
+  for (const NamedBackend& named : *meant) {
+    overrides[{named.service, named.endpoint}].weight = weight;
+  }
+  std::erase_if(overrides, [](const auto& override) { return override.second.says_nothing(); });
+  if (builder_->busy()) {
+    return done(fail("weight " + backend + ": a reload is under way; try again when it is over"));
+  }
+  auto proposal = node_->propose(applied.config, overrides);
+  if (!proposal) {
+    return done(Failure(proposal.error()));
+  }
+  builder_->build(std::move(*proposal), [this, done = std::move(done)](const core::Proposal& built) {
+    if (auto finished = node_->finish(built); !finished) {
+      return done(Failure(finished.error()));
+    }
+    done(nlohmann::json{{"generation", node_->engine().applied().generation}});
+  });
 }
 
 std::vector<std::string> Daemon::events(std::optional<std::uint64_t> since_ns) const {

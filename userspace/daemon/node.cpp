@@ -80,7 +80,7 @@ Result<void> Node::follow_kernel() {
 }
 
 Result<void> Node::start_fresh(const core::Config& config) {
-  auto proposal = core::Engine(config.node.limits).propose(config, read_clocks().steady);
+  auto proposal = core::Engine(config.node.limits).propose(config, {}, read_clocks().steady);
   if (!proposal) {
     return Failure(proposal.error());
   }
@@ -131,12 +131,12 @@ void Node::wait_for_next_hops() {
   controller_->finish_idle_work();
 }
 
-Result<core::Proposal> Node::propose(const core::Config& config) const {
-  return engine().propose(config, read_clocks().steady);
+Result<core::Proposal> Node::propose(const core::Config& config, const core::Overrides& overrides) const {
+  return engine().propose(config, overrides, read_clocks().steady);
 }
 
 Result<void> Node::apply(const core::Config& config) {
-  auto proposal = propose(config);
+  auto proposal = propose(config, engine().applied().overrides);
   if (!proposal) {
     return Failure(proposal.error());
   }
@@ -212,16 +212,16 @@ std::vector<adapters::XdpDescription> Node::interfaces() const {
 std::vector<std::string> Node::backends_without_next_hop() const {
   std::vector<std::string> sentences;
   for (const auto& [index, service] : engine().services()) {
-    for (std::size_t member = 0; member < service.entries.size(); ++member) {
-      const core::Entry& entry = engine().entries().at(service.entries[member]);
-      if (service.disabled[member] || entry.hop_state == core::HopState::resolved) {
+    for (const core::MemberInForce& member : service.members) {
+      const core::Entry& entry = engine().entries().at(member.entry);
+      if (member.override.disabled || entry.hop_state == core::HopState::resolved) {
         continue;
       }
       const std::string why =
           entry.hop_state == core::HopState::missing
               ? entry.hop_reason
               : "its next hop did not answer within " + std::to_string(kNextHopWait.count()) + " s";
-      sentences.push_back("backend " + service.names[member] + " of service " + service.config.name +
+      sentences.push_back("backend " + member.name + " of service " + service.config.name +
                           " takes no traffic: " + why);
     }
   }

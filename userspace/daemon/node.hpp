@@ -32,7 +32,7 @@ class Node {
 
   // A change of configuration: all or nothing. apply() is propose(), every build, and finish() in one call.
   Result<void> apply(const core::Config& config);
-  Result<core::Proposal> propose(const core::Config& config) const;
+  Result<core::Proposal> propose(const core::Config& config, const core::Overrides& overrides) const;
   Result<void> finish(const core::Proposal& proposal);
 
   // Runs the loop until the kernel has answered for every backend's next hop, at most 2 s.

@@ -29,10 +29,10 @@ UpReport report(const Node& node) {
   result.reloaded = node.adopted();
   result.warnings = node.backends_without_next_hop();
   for (const auto& [index, service] : node.engine().services()) {
-    for (std::size_t member = 0; member < service.entries.size(); ++member) {
-      if (!service.disabled[member]) {
+    for (const core::MemberInForce& member : service.members) {
+      if (!member.override.disabled) {
         ++result.backends;
-        result.backends_up += node.engine().entries().at(service.entries[member]).shown_up ? 1u : 0u;
+        result.backends_up += node.engine().entries().at(member.entry).shown_up ? 1u : 0u;
       }
     }
   }
@@ -79,8 +79,8 @@ Result<void> down(const std::filesystem::path& pin_dir) {
   return directory->remove_everything();
 }
 
-Result<void> set_disabled(const std::filesystem::path& pin_dir, const std::string& backend,
-                          const std::optional<std::string>& service, bool disabled) {
+Result<void> speak(const std::filesystem::path& pin_dir, const std::string& backend,
+                   const std::optional<std::string>& service, core::Word word) {
   using adapters::BalancerMaps;
   using adapters::PinDirectory;
   auto directory = PinDirectory::open(pin_dir.string(), PinDirectory::IfMissing::fail);
@@ -119,7 +119,7 @@ Result<void> set_disabled(const std::filesystem::path& pin_dir, const std::strin
     return adopted;
   }
   for (const NamedBackend& named : *meant) {
-    if (auto set = controller.set_disabled(named.service, named.endpoint, disabled); !set) {
+    if (auto set = controller.speak(named.service, named.endpoint, word); !set) {
       return set;
     }
   }

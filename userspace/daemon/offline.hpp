@@ -39,9 +39,9 @@ Result<UpReport> up(const UpOptions& options);
 // Detaches and removes every pin. Nothing there is a success. Fails when a daemon runs.
 Result<void> down(const std::filesystem::path& pin_dir);
 
-// Writes the operator's word about a backend (without a daemon: disable or enable), and takes it out of (or back
-// into) the slots. service: absent, in every service that has a backend of that name. Fails when a daemon runs,
-// nothing is pinned, or no backend (no service) has that name.
+// Writes the operator's word about a backend (without a daemon: disable or enable), and takes it out of (or
+// back into) the slots. service: absent, in every service that has a backend of that name. Fails when a
+// daemon runs, nothing is pinned, or no backend (no service) has that name.
 Result<void> speak(const std::filesystem::path& pin_dir, const std::string& backend,
                    const std::optional<std::string>& service, core::Word word);
 

@@ -25,6 +25,7 @@ struct RememberedFlow {
 // Where a walk through the flow table is.
 struct FlowCursor {
   bool begun = false;
+  bool ended = false;
   std::uint32_t batch = 0;  // the kernel's own token
 };
 

@@ -117,6 +117,37 @@ std::vector<std::uint64_t> BalancerMaps::counters() const {
   return sums;
 }
 
+Result<std::vector<ports::RememberedFlow>> BalancerMaps::next_flows(ports::FlowCursor& cursor) const {
+  if (cursor.ended) {
+    return std::vector<ports::RememberedFlow>{};
+  }
+  constexpr std::uint32_t kChunk = 1024;
+  std::vector<phx_flow> keys(kChunk);
+  std::vector<phx_flow_owner> owners(kChunk);
+  std::uint32_t count = kChunk;
+  std::uint32_t* from = cursor.begun ? &cursor.batch : nullptr;
+  std::uint32_t next = 0;
+  const int error =
+      ::bpf_map_lookup_batch(map(kFlows), from, &next, keys.data(), owners.data(), &count, nullptr) == 0
+          ? 0
+          : errno;
+  // ENOENT: these were the last ones, if there are any.
+  if (error != 0 && error != ENOENT) {
+    return fail(fmt::format("read the flow table pinned in {}: {}", where_, describe_errno(error)));
+  }
+  cursor = {.begun = true, .ended = error == ENOENT, .batch = next};
+  std::vector<ports::RememberedFlow> flows;
+  flows.reserve(count);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    flows.push_back({keys[i], owners[i]});
+  }
+  return flows;
+}
+
+void BalancerMaps::forget_flow(const phx_flow& flow) {
+  PHX_CHECK(::bpf_map_delete_elem(map(kFlows), &flow) == 0 || errno == ENOENT);
+}
+
 void BalancerMaps::store_slot(std::uint32_t row, phx_slot slot) {
   publish(reinterpret_cast<__u64*>(slots_.write(row)), std::bit_cast<std::uint64_t>(slot));
 }
@@ -133,6 +164,8 @@ void BalancerMaps::write_service(std::uint32_t index, const phx_service& service
   phx_service* row = services_.write(index);
   row->seed = service.seed;
   row->no_backend = service.no_backend;
+  row->track = service.track;
+  row->on_down = service.on_down;
   std::memcpy(row->reserved, service.reserved, sizeof(row->reserved));
   publish(&row->region, service.region);
 }

@@ -79,6 +79,7 @@ class BalancerMaps final : public ports::DataPlane {
   phx_traffic service_traffic(std::uint32_t index) const override;
   phx_traffic backend_traffic(std::uint16_t entry) const override;
   std::vector<std::uint64_t> counters() const override;
+  Result<std::vector<ports::RememberedFlow>> next_flows(ports::FlowCursor& cursor) const override;
 
   void store_slot(std::uint32_t row, phx_slot slot) override;
   void store_backend_state(std::uint16_t entry, std::uint64_t state) override;
@@ -91,6 +92,8 @@ class BalancerMaps final : public ports::DataPlane {
 
   void clear_service_traffic(std::uint32_t index) override;
   void clear_backend_traffic(std::uint16_t entry) override;
+
+  void forget_flow(const phx_flow& flow) override;
 
   Result<void> put_vip(const phx_vip_key& key, const phx_vip& vip) override;
   Result<void> remove_vip(const phx_vip_key& key) override;
@@ -109,6 +112,7 @@ class BalancerMaps final : public ports::DataPlane {
     kBackendStatus,
     kServiceTraffic,
     kBackendTraffic,
+    kFlows,
     kCounters,
     kMapCount
   };

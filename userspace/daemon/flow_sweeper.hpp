@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0
+// Walks through the flow table, a piece at a time: expires what is idle and counts what lives elsewhere.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "core/engine.hpp"
+#include "core/event.hpp"
+#include "core/result.hpp"
+#include "ports/data_plane.hpp"
+
+namespace phalanx::daemon {
+
+// A flow that is idle longer than this is over: nothing of it will come.
+inline constexpr std::uint32_t kClosingIdle_s =
+    30;  // after a FIN or RST: a retransmitted last ACK may still come
+inline constexpr std::uint32_t kUdpIdle_s = 60;
+
+class FlowSweeper {
+ public:
+  explicit FlowSweeper(ports::DataPlane& plane) : plane_(plane) {}
+
+  // Begins a walk. The engine may be replaced while it lasts.
+  void begin(const core::Engine& engine);
+  bool under_way() const { return under_way_; }
+
+  // One piece of the walk, a fraction of a millisecond. now_s: CLOCK_MONOTONIC. What was found, when the walk
+  // is over. A TCP flow is idle after its service's transition. A failure of the kernel ends the walk.
+  Result<std::optional<core::FlowsSwept>> step(const core::Engine& engine, std::uint32_t now_s);
+
+  std::uint64_t expired() const { return expired_; }
+  std::uint32_t occupancy() const { return occupancy_; }  // of the last whole walk
+
+ private:
+  void judge(const ports::RememberedFlow& flow, const core::Engine& engine, std::uint32_t now_s);
+
+  ports::DataPlane& plane_;
+  bool under_way_ = false;
+  ports::FlowCursor cursor_;
+  std::map<std::string, core::ServiceIndex> services_;  // by the bytes of phx_vip_key
+  core::FlowsSwept found_;
+  std::uint32_t seen_ = 0;
+  std::uint64_t expired_ = 0;
+  std::uint32_t occupancy_ = 0;
+};
+
+}  // namespace phalanx::daemon
