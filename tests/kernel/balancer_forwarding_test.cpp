@@ -91,7 +91,7 @@ TEST_F(Balancer, gives_each_flow_a_flow_label_of_its_own_in_an_ipv6_tunnel) {
   std::set<std::string> labels;
   for (std::uint16_t port = 1; port <= 64; port++) {
     std::set<std::string> of_flow;
-    for (const std::size_t size : {0, 100}) {
+    for (const std::size_t size : {std::size_t{0}, std::size_t{100}}) {
       const Outcome outcome = balancer.run(tcp4({client4.address, port}, vip4).payload(size));
       outcome.encapsulated_to(b1_over_ipv6);
       Bytes label = part(outcome.result.frame, 15, 3);
