@@ -136,39 +136,39 @@ static __always_inline int echo(struct xdp_md *ctx, __u8 family)
 	return (void *)(icmp + 1) <= end && phx_echo_ipv6(ethernet, ipv6, icmp);
 }
 
-PHX_ASSERT(PHX_COUNTER_UNMATCHED_PASSED + (PHX_KIND_PROTOCOL - PHX_KIND_UNMATCHED) ==
-		   PHX_COUNTER_PROTOCOL_PASSED,
-	   "kinds follow the order of their counters");
-PHX_ASSERT(PHX_COUNTER_UNMATCHED_PASSED + (PHX_KIND_FRAGMENT - PHX_KIND_UNMATCHED) ==
-		   PHX_COUNTER_FRAGMENT_PASSED,
-	   "kinds follow the order of their counters");
-PHX_ASSERT(PHX_COUNTER_UNMATCHED_PASSED + (PHX_KIND_OPTIONS - PHX_KIND_UNMATCHED) ==
-		   PHX_COUNTER_OPTIONS_PASSED,
-	   "kinds follow the order of their counters");
-PHX_ASSERT(PHX_COUNTER_UNMATCHED_PASSED + (PHX_KIND_EXTENSION - PHX_KIND_UNMATCHED) ==
-		   PHX_COUNTER_EXTENSION_PASSED,
-	   "kinds follow the order of their counters");
-PHX_ASSERT(PHX_COUNTER_UNMATCHED_PASSED + (PHX_KIND_VLAN - PHX_KIND_UNMATCHED) == PHX_COUNTER_VLAN_PASSED,
-	   "kinds follow the order of their counters");
-PHX_ASSERT(PHX_COUNTER_UNMATCHED_PASSED + (PHX_KIND_MALFORMED - PHX_KIND_UNMATCHED) ==
-		   PHX_COUNTER_MALFORMED_PASSED,
-	   "kinds follow the order of their counters");
+#define SAME_ORDER(kind, counter)                                                                            \
+	PHX_ASSERT(PHX_KIND_##kind - PHX_KIND_FLOW == PHX_COUNTER_##counter - PHX_COUNTER_UNMATCHED_PASSED,  \
+		   "kinds follow the order of their counters")
+SAME_ORDER(PROTOCOL, PROTOCOL_PASSED);
+SAME_ORDER(FRAGMENT, FRAGMENT_PASSED);
+SAME_ORDER(OPTIONS, OPTIONS_PASSED);
+SAME_ORDER(EXTENSION, EXTENSION_PASSED);
+SAME_ORDER(VLAN, VLAN_PASSED);
+SAME_ORDER(MALFORMED, MALFORMED_PASSED);
 
-/* What is for a VIP but for no service: echo is answered, the rest is counted and left to the node's kernel.
+/*
+ * What no service takes. If it is for a VIP nevertheless, echo is answered, the rest is counted and left to
+ * the node's kernel. Parses anew, in a frame of its own: to carry the kind and the packet over from the path
+ * would cost every packet of a service registers and stores.
  */
-static __always_inline int unserved(struct xdp_md *ctx, struct phx_packet *packet, enum phx_kind kind)
+static __noinline int unserved(struct xdp_md *ctx)
 {
-	__u8 family = packet->flow.to.family;
+	struct phx_packet packet;
+	enum phx_kind kind = phx_parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &packet);
+	__u8 family;
 
-	phx_store64(&packet->flow.to.port, phx_flow_tail(0, 0, family));
-	if (!bpf_map_lookup_elem(&vips, &packet->flow.to))
+	if (kind == PHX_KIND_FOREIGN || !may_be_vip(&packet.flow))
+		return XDP_PASS;
+	family = packet.flow.to.family;
+	phx_store64(&packet.flow.to.port, phx_flow_tail(0, 0, family));
+	if (!bpf_map_lookup_elem(&vips, &packet.flow.to))
 		return XDP_PASS;
 	if (kind == PHX_KIND_ECHO) {
 		if (echo(ctx, family))
 			return counted(PHX_COUNTER_ECHO_ANSWERED, XDP_TX);
 		kind = PHX_KIND_PROTOCOL;
 	}
-	return counted(PHX_COUNTER_UNMATCHED_PASSED + (kind - PHX_KIND_UNMATCHED), XDP_PASS);
+	return counted(PHX_COUNTER_UNMATCHED_PASSED + (kind - PHX_KIND_FLOW), XDP_PASS);
 }
 
 struct choice {
@@ -254,17 +254,16 @@ SEC("xdp")
 int phalanx_xdp(struct xdp_md *ctx)
 {
 	struct phx_packet packet;
-	enum phx_kind kind = phx_parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &packet);
 
-	if (kind == PHX_KIND_FOREIGN || !may_be_vip(&packet.flow))
+	if (phx_parse((void *)(long)ctx->data, (void *)(long)ctx->data_end, &packet) != PHX_KIND_FLOW)
+		return unserved(ctx);
+	if (!may_be_vip(&packet.flow))
 		return XDP_PASS;
-	if (kind != PHX_KIND_FLOW)
-		return unserved(ctx, &packet, kind);
 
 	struct phx_vip *vip = bpf_map_lookup_elem(&vips, &packet.flow.to);
 
 	if (!vip)
-		return unserved(ctx, &packet, PHX_KIND_UNMATCHED);
+		return unserved(ctx);
 
 	__u32 service_index = vip->service;
 	struct phx_service *service = bpf_map_lookup_elem(&services, &service_index);

@@ -10,8 +10,8 @@
  *     taken for 192.0.2.1;
  *   - there is no implicit padding: a hash key with uninitialised padding misses silently. Reserved bytes are
  *     named, and zero;
- *   - W: who writes it. R: who reads it. "path" is bpf/balancer.bpf.c, "agent" is bpf/agent.bpf.c, "control" is
- *     phalanxd, or the CLI when no daemon runs (a lock on the pin directory keeps it to one of them).
+ *   - W: who writes it. R: who reads it. "path" is bpf/balancer.bpf.c, "agent" is bpf/agent.bpf.c,
+ *     "control" is phalanxd, or the CLI when no daemon runs (a lock on the pin directory sees to it).
  */
 #ifndef PHALANX_H
 #define PHALANX_H
@@ -31,10 +31,10 @@
 /* ---------------------------------------------------------------------------------------------- limits */
 
 /* Defaults of node.limits; control sizes the maps by the configuration at a fresh load. */
-#define PHX_DEFAULT_SERVICES 1024u
-#define PHX_DEFAULT_BACKENDS 4096u
-#define PHX_DEFAULT_SLOTS 1048576u
-#define PHX_DEFAULT_FLOWS 65536u
+#define PHX_DEFAULT_SERVICES    1024u
+#define PHX_DEFAULT_BACKENDS    4096u
+#define PHX_DEFAULT_SLOTS       1048576u
+#define PHX_DEFAULT_FLOWS       65536u
 #define PHX_DEFAULT_STATE_PAGES 513u /* of map `state`: the header's page and two copies of 1 MiB */
 
 /* services[].slots: a power of two within these bounds. */
@@ -45,7 +45,7 @@
 #define PHX_VIPS_PER_SERVICE 4u
 
 /* A backend entry's index is 16 bits wide; this one names none. */
-#define PHX_NO_ENTRY 0xffffu
+#define PHX_NO_ENTRY    0xffffu
 #define PHX_MAX_ENTRIES 65535u
 
 /* A row of `vips` that names no service: the VIP's own row (port 0, protocol 0). */
@@ -89,10 +89,10 @@ enum phx_on_down {
 #define PHX_SLOT_TRACKED (1u << 0) /* a change is recent: flows of the slot are remembered one by one */
 
 /* Bits of phx_backend.state. */
-#define PHX_STATE_UP (1ull << 0)        /* takes traffic */
+#define PHX_STATE_UP        (1ull << 0) /* takes traffic */
 #define PHX_STATE_REACHABLE (1ull << 1) /* its host answers; a failed check alone leaves it set */
-#define PHX_STATE_NEXT_HOP (1ull << 2)  /* which row of next_hop[] is live: clear 0, set 1 */
-#define PHX_STATE_DRAINING (1ull << 3)  /* takes no new flows, in any service; keeps those it has */
+#define PHX_STATE_NEXT_HOP  (1ull << 2) /* which row of next_hop[] is live: clear 0, set 1 */
+#define PHX_STATE_DRAINING  (1ull << 3) /* takes no new flows, in any service; keeps those it has */
 
 /* phx_backend_status.health */
 enum phx_health {
@@ -104,61 +104,68 @@ enum phx_health {
 /* -------------------------------------------------------------------------------------------- counters */
 
 /*
- * Counters of the balancer. X(NAME, label, help): the enumerator is PHX_COUNTER_<NAME>; the CLI shows the label,
- * the metric is phalanx_<label>_total. "passed" means handed to the node's own kernel, unchanged.
+ * Counters of the balancer. X(NAME, label, help): the enumerator is PHX_COUNTER_<NAME>; the CLI shows the
+ * label, the metric is phalanx_<label>_total. "passed" means handed to the node's own kernel, unchanged.
  * Foreign packets are passed and not counted: the path must cost them nothing.
  */
-#define PHX_COUNTERS(X)                                                                                   \
-	X(SENT, sent, "packets to a backend sent back through the interface they came in by")             \
-	X(REDIRECTED, redirected, "packets to a backend sent through another interface")                  \
-	X(BY_BACKUP, by_backup, "packets sent to a slot's backup because its primary is down")            \
-	X(BY_FLOW, by_flow, "packets of tracked slots sent where the flow table says")                    \
-	X(BY_PREVIOUS, by_previous, "packets of tracked slots that nobody remembered, sent to previous")  \
-	X(REMEMBERED, remembered, "flows put into the flow table")                                        \
-	X(LAST_GOOD, last_good, "packets sent to a primary that is down, by the last-good rule")          \
-	X(REJECTED, rejected, "packets refused by a TCP reset or ICMP unreachable: no backend was up")    \
-	X(NO_BACKEND_DROPPED, no_backend_dropped,                                                         \
-	  "packets dropped because the slot's primary and backup are both down")                          \
-	X(NO_TABLE_DROPPED, no_table_dropped,                                                             \
-	  "packets dropped because the row of their service or slot is missing")                          \
-	X(NO_HEADROOM_DROPPED, no_headroom_dropped,                                                       \
-	  "packets dropped because the driver left no room for the outer header")                         \
-	X(ECHO_ANSWERED, echo_answered, "ICMP and ICMPv6 echo requests to a VIP answered")                \
-	X(UNMATCHED_PASSED, unmatched_passed, "packets to a VIP on a port without service, passed")       \
-	X(PROTOCOL_PASSED, protocol_passed, "packets to a VIP of another protocol, passed")               \
-	X(FRAGMENT_PASSED, fragment_passed, "fragments to a VIP, passed")                                 \
-	X(OPTIONS_PASSED, options_passed, "packets to a VIP with IPv4 options, passed")                   \
-	X(EXTENSION_PASSED, extension_passed, "packets to a VIP with IPv6 extension headers, passed")     \
-	X(VLAN_PASSED, vlan_passed, "packets to a VIP with a VLAN tag, passed")                           \
+#define PHX_COUNTERS(X)                                                                                      \
+	X(SENT, sent, "packets to a backend sent back through the interface they came in by")                \
+	X(REDIRECTED, redirected, "packets to a backend sent through another interface")                     \
+	X(BY_BACKUP, by_backup, "packets sent to a slot's backup because its primary is down")               \
+	X(BY_FLOW, by_flow, "packets of tracked slots sent where the flow table says")                       \
+	X(BY_PREVIOUS, by_previous, "packets of tracked slots that nobody remembered, sent to previous")     \
+	X(REMEMBERED, remembered, "flows put into the flow table")                                           \
+	X(LAST_GOOD, last_good, "packets sent to a primary that is down, by the last-good rule")             \
+	X(REJECTED, rejected, "packets refused by a TCP reset or ICMP unreachable: no backend was up")       \
+	X(NO_BACKEND_DROPPED, no_backend_dropped,                                                            \
+	  "packets dropped because the slot's primary and backup are both down")                             \
+	X(NO_TABLE_DROPPED, no_table_dropped,                                                                \
+	  "packets dropped because the row of their service or slot is missing")                             \
+	X(NO_HEADROOM_DROPPED, no_headroom_dropped,                                                          \
+	  "packets dropped because the driver left no room for the outer header")                            \
+	X(ECHO_ANSWERED, echo_answered, "ICMP and ICMPv6 echo requests to a VIP answered")                   \
+	X(UNMATCHED_PASSED, unmatched_passed, "packets to a VIP on a port without service, passed")          \
+	X(PROTOCOL_PASSED, protocol_passed, "packets to a VIP of another protocol, passed")                  \
+	X(FRAGMENT_PASSED, fragment_passed, "fragments to a VIP, passed")                                    \
+	X(OPTIONS_PASSED, options_passed, "packets to a VIP with IPv4 options, passed")                      \
+	X(EXTENSION_PASSED, extension_passed, "packets to a VIP with IPv6 extension headers, passed")        \
+	X(VLAN_PASSED, vlan_passed, "packets to a VIP with a VLAN tag, passed")                              \
 	X(MALFORMED_PASSED, malformed_passed, "packets to a VIP with a truncated or lying header, passed")
 
 enum phx_counter {
 #define PHX_X(name, label, help) PHX_COUNTER_##name,
 	PHX_COUNTERS(PHX_X)
 #undef PHX_X
+	/* clang-format off */
 	PHX_COUNTER_COUNT
+	/* clang-format on */
 };
 
 /* Counters of the agent; the metric and label rules are those of PHX_COUNTERS, with prefix phalanx_agent_. */
-#define PHX_AGENT_COUNTERS(X)                                                                             \
-	X(DECAPSULATED_4IN4, decapsulated_4in4, "IPv4 packets taken out of IPv4 tunnels")                 \
-	X(DECAPSULATED_6IN4, decapsulated_6in4, "IPv6 packets taken out of IPv4 tunnels")                 \
-	X(DECAPSULATED_4IN6, decapsulated_4in6, "IPv4 packets taken out of IPv6 tunnels")                 \
-	X(DECAPSULATED_6IN6, decapsulated_6in6, "IPv6 packets taken out of IPv6 tunnels")                 \
-	X(REFUSED_SOURCE, refused_source,                                                                 \
-	  "tunnel packets for a VIP dropped because their source is not a configured node")               \
-	X(REFUSED_INNER, refused_inner,                                                                   \
-	  "tunnel packets from a node dropped because the inner packet is truncated or not what the outer says") \
-	X(FRAGMENT_PASSED, fragment_passed, "fragmented tunnel packets, passed to the kernel")            \
-	X(OPTIONS_PASSED, options_passed, "tunnel packets with IPv4 options, passed to the kernel")       \
-	X(NOT_VIP_PASSED, not_vip_passed, "tunnel packets from a node for an address that is no VIP, passed to the kernel") \
-	X(NO_ROOM_DROPPED, no_room_dropped, "tunnel packets dropped because the outer header could not be removed")
+#define PHX_AGENT_COUNTERS(X)                                                                                \
+	X(DECAPSULATED_4IN4, decapsulated_4in4, "IPv4 packets taken out of IPv4 tunnels")                    \
+	X(DECAPSULATED_6IN4, decapsulated_6in4, "IPv6 packets taken out of IPv4 tunnels")                    \
+	X(DECAPSULATED_4IN6, decapsulated_4in6, "IPv4 packets taken out of IPv6 tunnels")                    \
+	X(DECAPSULATED_6IN6, decapsulated_6in6, "IPv6 packets taken out of IPv6 tunnels")                    \
+	X(REFUSED_SOURCE, refused_source,                                                                    \
+	  "tunnel packets for a VIP dropped because their source is not a configured node")                  \
+	X(REFUSED_INNER, refused_inner,                                                                      \
+	  "tunnel packets from a node dropped because the inner packet is truncated or not what the outer "  \
+	  "says")                                                                                            \
+	X(FRAGMENT_PASSED, fragment_passed, "fragmented tunnel packets, passed to the kernel")               \
+	X(OPTIONS_PASSED, options_passed, "tunnel packets with IPv4 options, passed to the kernel")          \
+	X(NOT_VIP_PASSED, not_vip_passed,                                                                    \
+	  "tunnel packets from a node for an address that is no VIP, passed to the kernel")                  \
+	X(NO_ROOM_DROPPED, no_room_dropped,                                                                  \
+	  "tunnel packets dropped because the outer header could not be removed")
 
 enum phx_agent_counter {
 #define PHX_X(name, label, help) PHX_AGENT_COUNTER_##name,
 	PHX_AGENT_COUNTERS(PHX_X)
 #undef PHX_X
+	/* clang-format off */
 	PHX_AGENT_COUNTER_COUNT
+	/* clang-format on */
 };
 
 /* ------------------------------------------------------------------------------------ the balancer's maps */
@@ -186,9 +193,10 @@ PHX_ASSERT(sizeof(struct phx_vip) == 8, "vip size");
 
 /*
  * Map `vip_filter`: array of one row, memory-mapped. W: control. R: path.
- * Which addresses may be VIPs: a set bit says perhaps, a clear one says no, and the path passes the packet without
- * looking it up. The bit of an address is phx_vip_filter_bit(). Control sets it before it adds any row for the
- * address to `vips`; a bit that is set for no VIP (any longer) costs foreign packets a look-up, nothing else.
+ * Which addresses may be VIPs: a set bit says perhaps, a clear one says no, and the path passes the packet
+ * without looking it up. The bit of an address is phx_vip_filter_bit(). Control sets it before it adds any
+ * row for the address to `vips`; a bit that is set for no VIP (any longer) costs foreign packets a look-up,
+ * nothing else.
  */
 #define PHX_VIP_FILTER_BITS 32768u
 struct phx_vip_filter {
@@ -208,11 +216,11 @@ PHX_ASSERT(PHX_VIP_FILTER_BITS == 1u << (64 - 49), "the upper bits of the produc
  * `region` is one aligned 8-byte word so that a service swings to a freshly written table by one store.
  */
 struct phx_service {
-	__u64 region;     /* phx_region(offset, slots): where in `slots` its table lies; 0: the row is free */
-	__u64 seed;       /* of the slot hash */
-	__u8 no_backend;  /* enum phx_no_backend */
-	__u8 track;       /* enum phx_track */
-	__u8 on_down;     /* enum phx_on_down */
+	__u64 region;    /* phx_region(offset, slots): where in `slots` its table lies; 0: the row is free */
+	__u64 seed;      /* of the slot hash */
+	__u8 no_backend; /* enum phx_no_backend */
+	__u8 track;      /* enum phx_track */
+	__u8 on_down;    /* enum phx_on_down */
 	__u8 reserved[45]; /* 0 */
 };
 PHX_ASSERT(sizeof(struct phx_service) == 64, "service size");
@@ -250,9 +258,9 @@ PHX_ASSERT(sizeof(struct phx_slot) == 8, "slot size: stored at once");
 struct phx_next_hop {
 	__u8 destination_mac[6];
 	__u8 source_mac[6];
-	__u32 interface;        /* ifindex; the path redirects where it is not the one the packet came in by */
-	__u16 vlan;             /* 0: untagged */
-	__u16 reserved;         /* 0 */
+	__u32 interface; /* ifindex; the path redirects where it is not the one the packet came in by */
+	__u16 vlan;      /* 0: untagged; the path adds no tags yet and reads no other value */
+	__u16 reserved;  /* 0 */
 	__u8 tunnel_source[16]; /* outer source of ipip, of the backend's family */
 };
 PHX_ASSERT(sizeof(struct phx_next_hop) == 36, "next hop size");
@@ -261,8 +269,8 @@ PHX_ASSERT(PHX_OFFSET(struct phx_next_hop, tunnel_source) == 20, "next hop tunne
 
 /*
  * Map `backends`: array of backend entries, memory-mapped, node.limits.backends rows. W: control. R: path.
- * `state` is one aligned 8-byte word: marking an entry down, or swinging it to another next hop (written first
- * to the row of next_hop[] that is not live), is one store.
+ * `state` is one aligned 8-byte word: marking an entry down, or swinging it to another next hop (written
+ * first to the row of next_hop[] that is not live), is one store.
  */
 struct phx_backend {
 	__u64 state;                     /* PHX_STATE_* */
@@ -278,7 +286,7 @@ PHX_ASSERT(PHX_OFFSET(struct phx_backend, state) == 0, "state is stored at once"
 PHX_ASSERT(PHX_OFFSET(struct phx_backend, family) == 26, "backend family");
 PHX_ASSERT(PHX_OFFSET(struct phx_backend, next_hop) == 28, "all up to the first next hop is one cache line");
 
-/* Map `backend_status`: array, memory-mapped, as long as `backends`. W: control. R: CLI, API; never the path. */
+/* Map `backend_status`: array, memory-mapped, as long as `backends`. W: control. R: CLI, API. */
 struct phx_backend_status {
 	__u64 since_ns;   /* wall clock (ns since 1970) of the last change of health */
 	__u32 flows;      /* remembered flows that it serves, as of the last sweep of the flow table */
@@ -298,15 +306,16 @@ struct phx_traffic {
 PHX_ASSERT(sizeof(struct phx_traffic) == 16, "traffic size");
 
 /*
- * Map `flows`: LRU hash, struct phx_flow (bpf/lib/hash.h: 40 bytes, the very tuple that the slot hash takes) ->
- * struct phx_flow_owner, node.limits.flows rows. W: path (adds, refreshes), control (expires). R: path, for packets of
- * tracked slots only; control. In steady state, when no change is recent, it is empty and nobody looks into it.
+ * Map `flows`: LRU hash, struct phx_flow (bpf/lib/hash.h: 40 bytes, the very tuple that the slot hash takes)
+ * -> struct phx_flow_owner, node.limits.flows rows. W: path (adds, refreshes), control (expires). R: path,
+ * for packets of tracked slots only; control. In steady state, when no change is recent, it is empty and
+ * nobody looks into it.
  */
 struct phx_flow_owner {
-	__u16 entry;    /* who serves the flow */
-	__u8 flags;     /* PHX_FLOW_* */
-	__u8 reserved;  /* 0 */
-	__u32 seen_s;   /* CLOCK_MONOTONIC, in seconds, of its last packet */
+	__u16 entry;   /* who serves the flow */
+	__u8 flags;    /* PHX_FLOW_* */
+	__u8 reserved; /* 0 */
+	__u32 seen_s;  /* CLOCK_MONOTONIC, in seconds, of its last packet */
 };
 PHX_ASSERT(sizeof(struct phx_flow_owner) == 8, "flow owner size: stored at once");
 #define PHX_FLOW_CLOSING (1u << 0) /* a FIN or RST was seen */
@@ -316,11 +325,11 @@ PHX_ASSERT(sizeof(struct phx_flow_owner) == 8, "flow owner size: stored at once"
 /*
  * Map `state`: array of 4096-byte pages, memory-mapped. W: control. R: control at adoption, CLI, API.
  * Page 0 begins with struct phx_state_header; behind it lie two copies of `copy_pages` pages each. A new
- * document is written to the copy that is not live, then `live` is stored: the commit point of every change of
- * configuration. The document is the applied state as JSON (userspace/adapters/state/state_document.hpp): the
- * configuration, which entry and region belong to whom, the operator's overrides.
+ * document is written to the copy that is not live, then `live` is stored: the commit point of every change
+ * of configuration. The document is the applied state as JSON (userspace/adapters/state/state_document.hpp):
+ * the configuration, which entry and region belong to whom, the operator's overrides.
  */
-#define PHX_STATE_PAGE 4096u
+#define PHX_STATE_PAGE  4096u
 #define PHX_STATE_MAGIC 0x78616c616870ull /* "phalax" */
 
 struct phx_state_header {
@@ -358,7 +367,7 @@ struct phx_agent_node {
 PHX_ASSERT(sizeof(struct phx_agent_node) == 24, "agent node size");
 PHX_ASSERT(PHX_OFFSET(struct phx_agent_node, family) == 4, "agent node data");
 
-#define PHX_AGENT_MAX_VIPS 1024u
+#define PHX_AGENT_MAX_VIPS  1024u
 #define PHX_AGENT_MAX_NODES 1024u
 
 /* Map `agent_counters`: per-CPU array of __u64 by enum phx_agent_counter. W: agent. R: phalanx-agent. */

@@ -5,12 +5,11 @@
 
 #include "lib/hash.h"
 
-/* From PHX_KIND_UNMATCHED on, kinds follow the order of their counters. */
+/* From PHX_KIND_FLOW on, kinds follow the order of the counters of packets that no service takes. */
 enum phx_kind {
-	PHX_KIND_FLOW,      /* TCP or UDP, whole and plain: flow is complete */
-	PHX_KIND_FOREIGN,   /* for no VIP, whatever the VIPs are */
-	PHX_KIND_ECHO,      /* ICMP or ICMPv6 echo request */
-	PHX_KIND_UNMATCHED, /* never returned by phx_parse: a flow for which no service was found */
+	PHX_KIND_FOREIGN, /* for no VIP, whatever the VIPs are */
+	PHX_KIND_ECHO,    /* ICMP or ICMPv6 echo request */
+	PHX_KIND_FLOW,    /* TCP or UDP, whole and plain: flow is complete */
 	PHX_KIND_PROTOCOL,
 	PHX_KIND_FRAGMENT,
 	PHX_KIND_OPTIONS,

@@ -94,6 +94,18 @@ TEST_F(Agent, refuses_tunnel_packets_for_a_vip_from_strangers) {
   expect_refused(tunnel(stranger4, self4, tcp4(client4, vip4).claiming_length(9999)), "refused_source");
 }
 
+TEST_F(Agent, knows_single_nodes_and_networks_of_nodes_of_both_families) {
+  agent.add_nodes("10.0.7.9", 32);
+  agent.add_nodes("fd00:7::", 33);
+  const Packet inner = tcp4(client4, vip4);
+  expect_decapsulated(tunnel("10.0.7.9", self4, inner), inner, "decapsulated_4in4");
+  expect_refused(tunnel("10.0.7.8", self4, inner), "refused_source");
+  expect_decapsulated(tunnel("10.0.0.255", self4, inner), inner, "decapsulated_4in4");
+  expect_refused(tunnel("10.0.1.0", self4, inner), "refused_source");
+  expect_decapsulated(tunnel("fd00:7:7fff::1", self6, inner), inner, "decapsulated_4in6");
+  expect_refused(tunnel("fd00:7:8000::1", self6, inner), "refused_source");
+}
+
 TEST_F(Agent, does_not_take_an_ipv6_source_for_an_ipv4_node) {
   expect_refused(tunnel("0a00:0005::", self6, tcp4(client4, vip4)), "refused_source");
   expect_refused(tunnel("::ffff:10.0.0.5", self6, tcp4(client4, vip4)), "refused_source");

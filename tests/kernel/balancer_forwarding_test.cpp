@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Packets of services reach the backend that their slot names.
+#include <set>
+
 #include "balancer_run.hpp"
 #include "lib/hash.h"
 
@@ -81,6 +83,25 @@ TEST_F(Balancer, copies_every_traffic_class_to_the_outer_header) {
     expect(balancer.run(udp4(client4, vip4).traffic_class(tos))).tx().encapsulated_to(b1_over_ipv6);
     expect(balancer.run(udp6(client6, vip6).traffic_class(tos))).tx().encapsulated_to(b1_over_ipv6);
   }
+}
+
+// RFC 6438: routers and network cards spread the flows of one tunnel by the label.
+TEST_F(Balancer, gives_each_flow_a_flow_label_of_its_own_in_an_ipv6_tunnel) {
+  balancer.serve(kTcp, vip4, b1_over_ipv6, b2);
+  std::set<std::string> labels;
+  for (std::uint16_t port = 1; port <= 64; port++) {
+    std::set<std::string> of_flow;
+    for (const std::size_t size : {std::size_t{0}, std::size_t{100}}) {
+      const Outcome outcome = balancer.run(tcp4({client4.address, port}, vip4).payload(size));
+      outcome.encapsulated_to(b1_over_ipv6);
+      Bytes label = part(outcome.result.frame, 15, 3);
+      label.at(0) &= 15;
+      of_flow.insert(hex(label));
+    }
+    EXPECT_EQ(of_flow.size(), 1u);
+    labels.insert(of_flow.begin(), of_flow.end());
+  }
+  EXPECT_GT(labels.size(), 60u);
 }
 
 TEST_F(Balancer, does_not_take_the_padding_of_short_frames_for_payload) {

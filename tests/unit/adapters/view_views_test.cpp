@@ -52,7 +52,7 @@ TEST(BackendsView, before_the_first_probe_a_backend_is_unknown) {
 
 TEST(BackendsView, the_operators_word_shows_as_state_and_override) {
   Node node;
-  node.state.overrides[{"web", endpoint("10.0.1.11:80")}] = {.disabled = true};
+  node.state.overrides[{"web", endpoint("10.0.1.11:80")}].disabled = true;
   EXPECT_EQ(backend(node, 0).at("state"), "disabled");
   EXPECT_EQ(backend(node, 0).at("override"), "disabled");
   EXPECT_EQ(backend(node, 1).at("override"), nullptr);
