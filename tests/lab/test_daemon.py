@@ -3,6 +3,8 @@
 
 import time
 
+import pytest
+
 OBSERVED_S = 2
 
 
@@ -47,10 +49,14 @@ def test_daemon_that_returns_finds_out_what_died_meanwhile(lab):
     lab.expect_only({"b1", "b3", "b4"}, within=3)
 
 
-def test_second_daemon_on_the_same_pins_is_refused_and_harms_nothing(lab):
+@pytest.mark.parametrize("socket", ["phalanx", "second"])
+def test_second_daemon_on_the_same_pins_is_refused_and_harms_nothing(lab, socket):
+    """Whether it would use the first one's socket too or one of its own."""
     node = lab.nodes["lb1"]
     pid = node.process.pid()
-    second = lab.namespaces["lb1"].run(*node.daemon_argv(), check=False)
+    path = node.socket if socket == "phalanx" else node.socket.with_name("second.sock")
+    argv = [*node.daemon_argv()[:-1], path]
+    second = lab.namespaces["lb1"].run(*argv, check=False)
     assert second.returncode == 1
-    assert str(pid) in second.stderr + second.stdout, "the refusal does not name the first daemon"
+    assert str(pid) in second.stderr + second.stdout, f"the first daemon is not named: {second.stderr}"
     assert node.daemon_answers() and node.process.pid() == pid

@@ -5,7 +5,9 @@ import time
 
 import pytest
 from lab_network.lab import CUTS
-from lab_network.services import DETECTION_S
+from lab_network.load import Load, target
+from lab_network.services import DETECTION_S, VIP4, VIP6
+from lab_network.topology import CLIENT
 
 # What begins later than this after the fault must not fail: detection, and 50 ms for the store and the timers.
 DEADLINE_NS = int((DETECTION_S + 0.05) * 1e9)
@@ -43,6 +45,21 @@ def test_backend_dies_and_only_its_own_clients_notice(lab, load, how):
     assert long == [], f"requests took longer than the time-out ({felt})"
     assert load.failures, "nobody noticed: the fault was none"
     assert all("b1" not in c["backends"][-1] for c in summary["connections"]), "somebody is still served by b1"
+
+
+@pytest.mark.parametrize("how", CUTS)
+def test_new_connections_succeed_as_soon_as_the_backend_is_found_dead(lab, how):
+    """Each request on its own connection, with less patience than a SYN needs to be sent again: this sees every
+    millisecond for which the dead backend's slots are served by nobody."""
+    targets = [target(VIP4), target(VIP6)]
+    with Load(lab.namespaces[CLIENT.name], targets, connections=40, timeout_ms=500, fresh=True) as load:
+        load.wait_steady()
+        fault_ns = lab.cut("b1", how)
+        watch_until(fault_ns + int(2e9))
+        summary = load.stop()
+    begun_ms = [ms(f["begin_ns"] - fault_ns) for f in load.failures]
+    assert begun_ms, "nobody noticed: the fault was none"
+    assert max(begun_ms) <= ms(DEADLINE_NS), f"client stall {summary['longest_client_stall_ms']:.0f} ms"
 
 
 def test_revived_backend_gets_its_share_back(lab):

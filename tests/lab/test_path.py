@@ -5,7 +5,7 @@ import json
 
 import pytest
 from lab_network import topology
-from lab_network.services import DIRECT, VIP4, VIP6, WEB, WEB6
+from lab_network.services import DIRECT, DIRECT6, VIP4, VIP6, WEB, WEB6
 from scapy.layers.inet import TCP
 from scapy.layers.l2 import Ether
 from wire import Capture, mac_of, network_layers
@@ -27,12 +27,13 @@ def test_every_backend_answers_through(lab, service, family):
     lab.expect_only({"b1", "b2", "b3", "b4"}, within=3, vip=service["vips"][family])
 
 
-@pytest.mark.parametrize("family", [0, 1], ids=["ipv4_clients", "ipv6_clients"])
-def test_backends_on_the_nodes_wire_answer_without_a_tunnel(lab, family):
+@pytest.mark.parametrize("service", [DIRECT, DIRECT6], ids=["ipv4", "ipv6"])
+def test_backends_on_the_nodes_wire_answer_without_a_tunnel(lab, service):
+    vip, = service["vips"]
     with Capture(lab.namespaces["b1"]) as capture:
-        lab.expect_only({"b1", "b2"}, within=3, vip=DIRECT["vips"][family])
+        lab.expect_only({"b1", "b2"}, within=3, vip=vip)
         capture.wait_for(lambda _i, leaving, frame: not leaving and [h.dst for h in network_layers(frame)]
-                         == [DIRECT["vips"][family]], "a packet to the VIP, without outer header, on b1")
+                         == [vip], "a packet to the VIP, without outer header, on b1")
 
 
 @pytest.mark.parametrize("vip", [VIP4, VIP6])

@@ -33,7 +33,7 @@ def lb2_told_otherwise(lab):
 
 
 def test_nodes_publish_one_table_whatever_the_order_and_names(lab, lb2_told_otherwise):
-    for service in ("web", "ready", "web6", "direct"):
+    for service in ("web", "ready", "web6", "direct6"):
         tables = [table_by_address(node, service) for node in lab.nodes.values()]
         assert len(tables[0]) == 65536
         assert tables[0] == tables[1], f"the tables of {service} differ"
@@ -55,5 +55,5 @@ def test_reload_to_another_order_and_names_changes_no_slot(lab):
 
 
 def test_both_nodes_show_one_digest(lab):
-    for service in ("web", "ready", "datagram", "web6", "direct"):
+    for service in ("web", "ready", "datagram", "web6", "direct", "direct6"):
         assert lab.nodes["lb1"].digest(service) == lab.nodes["lb2"].digest(service)

@@ -18,7 +18,8 @@ def target(address, port=80):
 class Load:
     """Load in the background. Times are CLOCK_MONOTONIC in ns, as time.monotonic_ns() has them."""
 
-    def __init__(self, namespace, targets, connections=200, interval_ms=20, timeout_ms=3000):
+    def __init__(self, namespace, targets, connections=200, interval_ms=20, timeout_ms=3000, fresh=False):
+        """fresh: a new connection for each request."""
         self.connections = connections
         self.summary = None
         self.failures = []
@@ -30,6 +31,9 @@ class Load:
         self._lock = threading.Lock()
         argv = [binary("phalanx-load"), "--connections", connections, "--interval-ms", interval_ms,
                 "--timeout-ms", timeout_ms]
+        if fresh:
+            argv.append("--fresh")
+        self._fresh = fresh
         for t in targets:
             argv += ["--target", t]
         self._process = subprocess.Popen(namespace.argv(*argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -83,7 +87,7 @@ class Load:
         seen = len(self.seconds())
         while True:
             fresh = self.seconds()[seen:]
-            if len(self.backends()) == self.connections and any(p["failed"] == 0 for p in fresh):
+            if (self._fresh or len(self.backends()) == self.connections) and any(p["failed"] == 0 for p in fresh):
                 return
             if self._process.poll() is not None:
                 raise LabError(f"run phalanx-load: it ended early: {self._process.stderr.read().strip()}")

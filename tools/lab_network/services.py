@@ -31,9 +31,12 @@ READY = _service("ready", 11, "tcp", 80, "ready")
 DATAGRAM = _service("datagram", 10, "udp", 53, "web")
 # Backends known by IPv6 addresses: tunnels 4in6 and 6in6.
 WEB6 = _service("web6", 12, "tcp", 80, "web", backends=_members(6))
-# No tunnel: only backends on a wire of the nodes.
-DIRECT = _service("direct", 13, "tcp", 80, "web", forward="l2", backends=_members(4, ("b1", "b2")))
-SERVICES = {service["name"]: service for service in (WEB, READY, DATAGRAM, WEB6, DIRECT)}
+# No tunnel: only backends on a wire of the nodes, each family by its own.
+DIRECT = _service("direct", 13, "tcp", 80, "web", forward="l2", vips=["203.0.113.13"],
+                  backends=_members(4, ("b1", "b2")))
+DIRECT6 = _service("direct6", 13, "tcp", 80, "web", forward="l2", vips=["2001:db8::13"],
+                   backends=_members(6, ("b1", "b2")))
+SERVICES = {service["name"]: service for service in (WEB, READY, DATAGRAM, WEB6, DIRECT, DIRECT6)}
 
 
 def node_config(node, services):

@@ -40,12 +40,13 @@ std::string_view trimmed(std::string_view text) {
 
 }  // namespace
 
-Connection::Connection(std::size_t id, const Target& target, const std::string& path, int epoll_fd,
+Connection::Connection(std::size_t id, const Target& target, const Options& options, int epoll_fd,
                        Report& report)
     : id_(id),
       target_(target),
-      request_text_(
-          fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: phalanx-load\r\n\r\n", path, target.host)),
+      request_text_(fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: phalanx-load\r\n\r\n",
+                                options.path, target.host)),
+      fresh_(options.fresh),
       epoll_fd_(epoll_fd),
       report_(report) {
   request_.connection = id;
@@ -206,6 +207,11 @@ void Connection::complete() {
   }
   busy_ = false;
   report_.success(request_);
+  if (fresh_) {
+    // By a reset, since thousands of ports a minute in TIME_WAIT would be used up.
+    close_socket(true);
+    return;
+  }
   if (keep_alive_) return;
   lose(request_.end, "the server ended keep-alive");
   close_socket(false);

@@ -21,8 +21,8 @@ struct ClientFault {
 
 class Connection {
  public:
-  // epoll_fd, target, report: outlive this. The socket is registered with `id` as its epoll data.
-  Connection(std::size_t id, const Target& target, const std::string& path, int epoll_fd, Report& report);
+  // epoll_fd, target, options, report: outlive this. The socket is registered with `id` as its epoll data.
+  Connection(std::size_t id, const Target& target, const Options& options, int epoll_fd, Report& report);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -56,6 +56,7 @@ class Connection {
   const std::size_t id_;
   const Target& target_;
   const std::string request_text_;
+  const bool fresh_;
   const int epoll_fd_;
   Report& report_;
   int fd_ = -1;

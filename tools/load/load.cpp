@@ -48,7 +48,7 @@ Load::Load(const Options& options)
   }
   for (std::size_t i = 0; i < options.connections; ++i) {
     const Target& target = options.targets[i % options.targets.size()];
-    connections_.push_back(std::make_unique<Connection>(i, target, options.path, epoll_fd_, report_));
+    connections_.push_back(std::make_unique<Connection>(i, target, options, epoll_fd_, report_));
     // Spread over one interval, so that the load is even from the beginning.
     beginnings_.push({start_ + options.interval * i / options.connections, i});
   }

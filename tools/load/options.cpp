@@ -79,6 +79,7 @@ Options parse_options(int argc, char** argv) {
   app.add_option("--duration-s", duration_s, "seconds to run; 0: until SIGINT or SIGTERM (0)")
       ->check(CLI::Range(0.0, 86400.0));
   app.add_option("--path", options.path, "of each request (/)");
+  app.add_flag("--fresh", options.fresh, "a new connection for each request: none outlives a fault");
   app.add_flag("--every-request", options.every_request, "a line for every success");
   try {
     app.parse(argc, argv);

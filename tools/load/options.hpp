@@ -27,6 +27,7 @@ struct Options {
   std::chrono::milliseconds slow{500};    // a success that took at least this long gets its own line
   std::chrono::milliseconds duration{0};  // 0: until SIGINT or SIGTERM
   std::string path = "/";
+  bool fresh = false;          // a new TCP connection for each request
   bool every_request = false;  // a line for each success too
 };
 

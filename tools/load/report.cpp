@@ -84,6 +84,7 @@ void Report::failure(const Request& request, std::string_view stage, std::string
 void Report::established(const Request& request) {
   Tally& tally = connections_[request.connection];
   tally.backend = request.backend;
+  if (options_.fresh) return;  // every request establishes one: of interest are those that could not
   tally.backends.push_back(request.backend);
   write_line(text(request_line("established", request)));
 }

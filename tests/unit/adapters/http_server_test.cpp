@@ -207,8 +207,10 @@ TEST_F(HttpServerTest, ends_after_its_loop_has_ended) {
   ASSERT_TRUE(reader.wait_for("{\"n\": 0}\n"));
   loop_->stop(0);
   EXPECT_EQ(loop_->run(), 0);
+  stream->write("the last word\n");
   server_.reset();
   EXPECT_FALSE(stream->open());
+  EXPECT_NE(reader.received().find("the last word"), std::string::npos);
 }
 
 TEST_F(HttpServerTest, a_body_beyond_the_limit_is_refused) {

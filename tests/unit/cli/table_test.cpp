@@ -29,7 +29,7 @@ TEST(Table, a_name_that_does_not_fit_keeps_both_ends_and_a_sentence_its_beginnin
   table.add({"backend-of-the-first-rack-0001", "1", "connection refused by the host, again and again"});
   EXPECT_EQ(table.text(40),
             "NAME             SLOTS  REASON\n"
-            "backend\u2026k-0001      1  connection refu\u2026\n")
+            "backend\u2026ck-0001      1  connection refu\u2026\n")
       << table.text(40);
 }
 

@@ -3,6 +3,7 @@
 
 #include <systemd/sd-event.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstring>
 #include <utility>
@@ -59,6 +60,11 @@ std::uint64_t microseconds(SteadyTime time) {
 
 constexpr std::uint64_t kTimerAccuracyUs = 100;
 
+// Once run() has returned, sd-event refuses changes with ESTALE; whoever still says goodbye may try.
+bool done_or_ended(int result) {
+  return result >= 0 || result == -ESTALE;
+}
+
 }  // namespace
 
 EventLoop::Source::Source() = default;
@@ -74,13 +80,13 @@ void EventLoop::Source::reset() {
 
 void EventLoop::Source::arm(SteadyTime time) {
   PHX_CHECK(registration_ != nullptr);
-  PHX_CHECK(sd_event_source_set_time(registration_->source, microseconds(time)) >= 0);
+  PHX_CHECK(done_or_ended(sd_event_source_set_time(registration_->source, microseconds(time))));
   arm();
 }
 
 void EventLoop::Source::arm() {
   PHX_CHECK(registration_ != nullptr);
-  PHX_CHECK(sd_event_source_set_enabled(registration_->source, SD_EVENT_ONESHOT) >= 0);
+  PHX_CHECK(done_or_ended(sd_event_source_set_enabled(registration_->source, SD_EVENT_ONESHOT)));
 }
 
 void EventLoop::Source::disarm() {

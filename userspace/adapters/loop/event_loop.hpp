@@ -30,7 +30,8 @@ class EventLoop {
 
     explicit operator bool() const { return registration_ != nullptr; }
     void reset();
-    // Timers: fires once, at that time; may be armed again at any time.
+    // Timers: fires once, at that time; may be armed again at any time. After run() has returned, arming
+    // does nothing.
     void arm(SteadyTime time);
     // Idle work: runs once, when nothing else is pending; may be armed again from its own callback.
     void arm();
