@@ -11,8 +11,8 @@
 #include "adapters/view/route.hpp"
 #include "adapters/view/status_page.hpp"
 #include "adapters/view/timestamp.hpp"
-#include "daemon/backend_names.hpp"
 #include "daemon/daemon.hpp"
+#include "daemon/named_backends.hpp"
 
 namespace phalanx::daemon {
 
@@ -98,18 +98,12 @@ Result<std::string> Daemon::route(std::string_view lines) const {
   if (!routes) {
     return Failure(routes.error());
   }
-  std::string answers;
-  while (!lines.empty()) {
-    const std::size_t end = std::min(lines.find('\n'), lines.size());
-    answers += adapters::write_json(routes->answer_line(lines.substr(0, end))) + "\n";
-    lines.remove_prefix(std::min(end + 1, lines.size()));
-  }
-  return answers;
+  return routes->answer_lines(lines);
 }
 
 Result<void> Daemon::speak(const std::string& backend, const std::optional<std::string>& service,
                            core::Word word) {
-  const auto meant = find_backends(node_->engine().applied().config, backend, service);
+  const auto meant = named_backends(node_->engine().applied(), backend, service);
   if (!meant) {
     return Failure(meant.error());
   }
@@ -125,7 +119,7 @@ Result<void> Daemon::speak(const std::string& backend, const std::optional<std::
 void Daemon::set_weight(const std::string& backend, const std::optional<std::string>& service,
                         std::optional<std::uint16_t> weight, ReloadDone done) {
   const core::AppliedState& applied = node_->engine().applied();
-  const auto meant = find_backends(applied.config, backend, service);
+  const auto meant = named_backends(applied, backend, service);
   if (!meant) {
     return done(Failure(meant.error()));
   }

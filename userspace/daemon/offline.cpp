@@ -5,8 +5,8 @@
 
 #include <utility>
 
-#include "daemon/backend_names.hpp"
 #include "daemon/contract_rows.hpp"
+#include "daemon/named_backends.hpp"
 #include "daemon/node.hpp"
 
 namespace phalanx::daemon {
@@ -98,7 +98,7 @@ Result<void> speak(const std::filesystem::path& pin_dir, const std::string& back
   if (!pinned) {
     return Failure(pinned.error());
   }
-  const auto meant = find_backends(pinned->config, backend, service);
+  const auto meant = named_backends(*pinned, backend, service);
   if (!meant) {
     return Failure(meant.error());
   }
