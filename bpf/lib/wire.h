@@ -103,12 +103,33 @@ struct phx_icmp {
 	phx_wire32 id_sequence;
 };
 PHX_ASSERT(sizeof(struct phx_icmp) == 8, "ICMP header");
-#define PHX_ICMP_ECHO_REQUEST   8u
-#define PHX_ICMP_ECHO_REPLY     0u
-#define PHX_ICMPV6_ECHO_REQUEST 128u
-#define PHX_ICMPV6_ECHO_REPLY   129u
+#define PHX_ICMP_ECHO_REQUEST       8u
+#define PHX_ICMP_ECHO_REPLY         0u
+#define PHX_ICMP_UNREACHABLE        3u
+#define PHX_ICMP_PORT_UNREACHABLE   3u /* code */
+#define PHX_ICMPV6_ECHO_REQUEST     128u
+#define PHX_ICMPV6_ECHO_REPLY       129u
+#define PHX_ICMPV6_UNREACHABLE      1u
+#define PHX_ICMPV6_PORT_UNREACHABLE 4u /* code */
 
+struct phx_tcp {
+	phx_wire16 source_port;
+	phx_wire16 destination_port;
+	phx_wire32 sequence;
+	phx_wire32 acknowledgment;
+	__u8 data_offset; /* words of 4 bytes, in the upper half */
+	__u8 flags;
+	phx_wire16 window;
+	phx_wire16 checksum;
+	phx_wire16 urgent;
+};
 #define PHX_TCP_HEADER 20u /* bytes, without options */
+PHX_ASSERT(sizeof(struct phx_tcp) == PHX_TCP_HEADER, "TCP header");
+#define PHX_TCP_FIN 0x01u
+#define PHX_TCP_SYN 0x02u
+#define PHX_TCP_RST 0x04u
+#define PHX_TCP_ACK 0x10u
+
 #define PHX_UDP_HEADER 8u
 
 PHX_INLINE __u64 phx_load64(const void *from)
