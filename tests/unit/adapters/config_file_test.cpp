@@ -92,6 +92,12 @@ TEST(Config, reads_the_example_with_its_defaults) {
   EXPECT_EQ(service.protocols, std::vector{core::Protocol::tcp});
   EXPECT_EQ(service.slots, 65536u);
   EXPECT_EQ(service.seed, default_seed("web"));
+  EXPECT_EQ(service.no_backend, core::NoBackend::reject);
+  EXPECT_EQ(service.track, core::Track::automatic);
+  EXPECT_EQ(service.on_down, core::OnDown::move);
+  EXPECT_EQ(service.transition, milliseconds(600'000));
+  EXPECT_EQ(service.settle, milliseconds(5'000));
+  EXPECT_EQ(service.slow_start, milliseconds(0));
   ASSERT_TRUE(service.check);
   EXPECT_EQ(service.check->interval, milliseconds(100));
   EXPECT_EQ(service.check->timeout, milliseconds(80));
@@ -110,7 +116,8 @@ TEST(Config, reads_every_key_that_is_built) {
     "checks": {"c": {"type": "http", "port": 8080, "interval": "2s", "timeout": "1s", "fall": 5, "rise": 4, "path": "/x?y",
                      "host": "example.net", "expect_status": [204, "301-302"]}},
     "services": [{"name": "s", "vips": ["203.0.113.1"], "protocol": ["udp", "tcp"], "port": 53, "forward": "l2", "check": "c",
-                  "slots": 4096, "seed": 18446744073709551615, "no_backend": "drop", "on_down": "move", "unmatched": "pass",
+                  "slots": 4096, "seed": 18446744073709551615, "no_backend": "last-good", "on_down": "keep", "unmatched": "pass",
+                  "track": "all", "transition": "90s", "settle": "0s", "slow_start": "250ms",
                   "backends": [{"name": "b", "address": "192.0.2.1", "port": 53, "weight": 65535, "zone": "é", "tier": 255}]}]})");
   ASSERT_TRUE(parsed.config);
   EXPECT_TRUE(parsed.problems.empty());
@@ -120,6 +127,12 @@ TEST(Config, reads_every_key_that_is_built) {
   const core::Service& service = parsed.config->services.at(0);
   EXPECT_EQ(service.protocols, (std::vector{core::Protocol::tcp, core::Protocol::udp}));
   EXPECT_EQ(service.seed, UINT64_MAX);
+  EXPECT_EQ(service.no_backend, core::NoBackend::last_good);
+  EXPECT_EQ(service.track, core::Track::all);
+  EXPECT_EQ(service.on_down, core::OnDown::keep);
+  EXPECT_EQ(service.transition, milliseconds(90'000));
+  EXPECT_EQ(service.settle, milliseconds(0));
+  EXPECT_EQ(service.slow_start, milliseconds(250));
   EXPECT_EQ(service.check->port, 8080);
   EXPECT_EQ(service.check->expect_status, (std::vector<core::StatusRange>{{204, 204}, {301, 302}}));
   EXPECT_EQ(service.backends.at(0).tier, 255);
@@ -133,6 +146,12 @@ TEST(Config, written_and_read_again_is_the_same) {
                                   {"port", 53},
                                   {"forward", "l2"},
                                   {"seed", 18446744073709551615u},
+                                  {"no_backend", "last-good"},
+                                  {"track", "none"},
+                                  {"on_down", "keep"},
+                                  {"transition", "1s"},
+                                  {"settle", "0ms"},
+                                  {"slow_start", "61s"},
                                   {"backends", backends(3)}});
   document["checks"]["web"]["port"] = 8081;
   document["checks"]["web"]["interval"] = "1500ms";
@@ -235,14 +254,10 @@ TEST(Config, a_wrong_type_is_named) {
 TEST(Config, what_is_not_built_yet_is_refused_naming_what_is) {
   EXPECT_EQ(judge_service({{"forward", "gue"}}),
             "f:1: /services/0/forward: \"gue\" is not built yet; built so far: \"ipip\" and \"l2\"\n");
-  EXPECT_EQ(judge_service({{"no_backend", "reject"}}),
-            "f:1: /services/0/no_backend: \"reject\" is not built yet; built so far: \"drop\"\n");
-  EXPECT_EQ(judge_service({{"on_down", "keep"}}),
-            "f:1: /services/0/on_down: \"keep\" is not built yet; built so far: \"move\"\n");
   EXPECT_EQ(judge_service({{"unmatched", "reject"}}),
             "f:1: /services/0/unmatched: \"reject\" is not built yet; built so far: \"pass\"\n");
-  EXPECT_EQ(judge_service({{"settle", "5s"}}),
-            "f:1: /services/0/settle: this key is not built yet; leave it out\n");
+  EXPECT_EQ(judge_service({{"gue_port", 6080}}),
+            "f:1: /services/0/gue_port: this key is not built yet; leave it out\n");
   EXPECT_EQ(judge_service({{"port", "any"}}),
             "f:1: /services/0/port: the port \"any\" is not built yet; write a number from 1 to 65535\n");
   EXPECT_EQ(judge_check({{"type", "icmp"}}),
@@ -258,7 +273,7 @@ TEST(Config, what_is_not_built_yet_is_refused_naming_what_is) {
 }
 
 TEST(Config, what_the_program_already_does_may_be_written) {
-  EXPECT_EQ(judge_service({{"no_backend", "drop"}, {"on_down", "move"}, {"unmatched", "pass"}}), "");
+  EXPECT_EQ(judge_service({{"unmatched", "pass"}}), "");
   EXPECT_EQ(judge_node({{"attach", "link"}, {"agent", false}}), "");
 }
 
@@ -279,6 +294,44 @@ TEST(Config, durations_have_units_and_bounds) {
             "f:1: /checks/web: the timeout (500ms where none is written) is longer than the interval "
             "(100ms); a probe "
             "must end before the next begins\n");
+}
+
+TEST(Config, what_happens_to_flows_has_words_and_bounds) {
+  for (const char* word : {"drop", "reject", "last-good"}) {
+    EXPECT_EQ(judge_service({{"no_backend", word}}), "");
+  }
+  for (const char* word : {"auto", "all", "none"}) {
+    EXPECT_EQ(judge_service({{"track", word}}), "");
+  }
+  for (const char* word : {"move", "keep"}) {
+    EXPECT_EQ(judge_service({{"on_down", word}}), "");
+  }
+  EXPECT_EQ(judge_service({{"track", "some"}}),
+            "f:1: /services/0/track: \"some\" is not known; known are \"auto\", \"all\" and \"none\"\n");
+  EXPECT_EQ(judge_service({{"transition", "1s"}, {"settle", "0s"}, {"slow_start", "0s"}}), "");
+  EXPECT_EQ(judge_service({{"transition", "24h"}, {"settle", "10m"}, {"slow_start", "1h"}}), "");
+  EXPECT_EQ(judge_service({{"transition", "999ms"}}),
+            "f:1: /services/0/transition: \"999ms\" is not between 1s and 24h\n");
+  EXPECT_EQ(judge_service({{"transition", "25h"}}),
+            "f:1: /services/0/transition: \"25h\" is not between 1s and 24h\n");
+  EXPECT_EQ(judge_service({{"settle", "601s"}}),
+            "f:1: /services/0/settle: \"601s\" is not between 0s and 10m\n");
+  EXPECT_EQ(judge_service({{"slow_start", "61m"}}),
+            "f:1: /services/0/slow_start: \"61m\" is not between 0s and 1h\n");
+}
+
+TEST(Config, a_check_alone_is_written_and_read_again) {
+  for (
+      const char* text :
+      {R"({"type": "tcp", "port": 81, "fall": 1})",
+       R"({"type": "http", "interval": "50ms", "timeout": "20ms", "path": "/x", "host": "h", "expect_status": ["204"]})"}) {
+    const auto check = parse_check(text);
+    ASSERT_TRUE(check) << check.error().message;
+    EXPECT_EQ(parse_check(to_json(*check).dump()).value(), *check);
+  }
+  EXPECT_EQ(parse_check(R"({"type": "tcp", "port": 0})").error().message,
+            "read a check: this must be a whole number from 1 to 65535, not 0");
+  EXPECT_FALSE(parse_check("{"));
 }
 
 TEST(Config, http_checks_cannot_smuggle_lines) {

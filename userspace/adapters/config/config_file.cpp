@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "adapters/config/decode.hpp"
+#include "adapters/config/decode_check.hpp"
 #include "adapters/config/document.hpp"
 #include "adapters/config/rules.hpp"
 
@@ -25,6 +26,18 @@ ParsedConfig parse_config(std::string_view text) {
   }
   parsed.problems = problems.take();
   return parsed;
+}
+
+Result<core::Check> parse_check(std::string_view text) {
+  Problems problems;
+  core::Check check;
+  if (const auto root = read_document(text, problems)) {
+    check = decode_check({&*root, ""}, problems);
+  }
+  if (problems.any_errors()) {
+    return fail("read a check: " + problems.take().front().sentence);
+  }
+  return check;
 }
 
 Result<std::string> read_config_text(const std::string& path) {

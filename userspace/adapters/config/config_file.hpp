@@ -35,4 +35,10 @@ Result<std::string> read_config_text(const std::string& path);
 // config that parse_config gave. Checks are those that services use.
 nlohmann::json to_json(const core::Config& config);
 
+// One check, as the member of "checks" that names it. parse_check(to_json(c).dump()) gives c.
+nlohmann::json to_json(const core::Check& check);
+
+// Fails with the first problem, where the text is no check.
+Result<core::Check> parse_check(std::string_view text);
+
 }  // namespace phalanx::adapters

@@ -292,6 +292,9 @@ std::string enumeration(const std::vector<std::string_view>& words) {
 
 std::string plain(std::chrono::milliseconds duration) {
   const auto count = duration.count();
+  if (count == 0) {
+    return "0s";
+  }
   if (count % 3'600'000 == 0) {
     return std::to_string(count / 3'600'000) + "h";
   }

@@ -22,6 +22,30 @@ std::string_view word(core::XdpMode mode) {
   return "auto";
 }
 
+std::string_view word(core::NoBackend rule) {
+  switch (rule) {
+    case core::NoBackend::drop:
+      return "drop";
+    case core::NoBackend::reject:
+      return "reject";
+    case core::NoBackend::last_good:
+      return "last-good";
+  }
+  return "drop";
+}
+
+std::string_view word(core::Track track) {
+  switch (track) {
+    case core::Track::automatic:
+      return "auto";
+    case core::Track::all:
+      return "all";
+    case core::Track::none:
+      return "none";
+  }
+  return "auto";
+}
+
 Json node_json(const core::Node& node) {
   Json json = {{"name", node.name},
                {"interfaces", node.interfaces},
@@ -43,7 +67,42 @@ Json node_json(const core::Node& node) {
   return json;
 }
 
-Json check_json(const core::Check& check) {
+Json backend_json(const core::Backend& backend) {
+  return {{"name", backend.name},          {"address", to_string(backend.endpoint.address)},
+          {"port", backend.endpoint.port}, {"weight", backend.weight},
+          {"zone", backend.zone},          {"tier", backend.tier}};
+}
+
+Json service_json(const core::Service& service) {
+  Json json = {{"name", service.name},
+               {"port", service.port},
+               {"forward", service.forward == core::Forward::ipip ? "ipip" : "l2"},
+               {"slots", service.slots},
+               {"seed", service.seed},
+               {"no_backend", word(service.no_backend)},
+               {"track", word(service.track)},
+               {"on_down", service.on_down == core::OnDown::move ? "move" : "keep"},
+               {"transition", plain(service.transition)},
+               {"settle", plain(service.settle)},
+               {"slow_start", plain(service.slow_start)}};
+  for (const core::Address& vip : service.vips) {
+    json["vips"].push_back(to_string(vip));
+  }
+  for (const core::Protocol protocol : service.protocols) {
+    json["protocol"].push_back(protocol == core::Protocol::tcp ? "tcp" : "udp");
+  }
+  if (service.check_name) {
+    json["check"] = *service.check_name;
+  }
+  for (const core::Backend& backend : service.backends) {
+    json["backends"].push_back(backend_json(backend));
+  }
+  return json;
+}
+
+}  // namespace
+
+Json to_json(const core::Check& check) {
   Json json = {{"type", check.type == core::CheckType::tcp ? "tcp" : "http"},
                {"interval", plain(check.interval)},
                {"timeout", plain(check.timeout)},
@@ -65,41 +124,11 @@ Json check_json(const core::Check& check) {
   return json;
 }
 
-Json backend_json(const core::Backend& backend) {
-  return {{"name", backend.name},          {"address", to_string(backend.endpoint.address)},
-          {"port", backend.endpoint.port}, {"weight", backend.weight},
-          {"zone", backend.zone},          {"tier", backend.tier}};
-}
-
-Json service_json(const core::Service& service) {
-  Json json = {{"name", service.name},
-               {"port", service.port},
-               {"forward", service.forward == core::Forward::ipip ? "ipip" : "l2"},
-               {"slots", service.slots},
-               {"seed", service.seed},
-               {"no_backend", "drop"}};
-  for (const core::Address& vip : service.vips) {
-    json["vips"].push_back(to_string(vip));
-  }
-  for (const core::Protocol protocol : service.protocols) {
-    json["protocol"].push_back(protocol == core::Protocol::tcp ? "tcp" : "udp");
-  }
-  if (service.check_name) {
-    json["check"] = *service.check_name;
-  }
-  for (const core::Backend& backend : service.backends) {
-    json["backends"].push_back(backend_json(backend));
-  }
-  return json;
-}
-
-}  // namespace
-
 Json to_json(const core::Config& config) {
   Json json = {{"node", node_json(config.node)}, {"checks", Json::object()}, {"services", Json::array()}};
   for (const core::Service& service : config.services) {
     if (service.check_name && service.check) {
-      json["checks"][*service.check_name] = check_json(*service.check);
+      json["checks"][*service.check_name] = to_json(*service.check);
     }
     json["services"].push_back(service_json(service));
   }
