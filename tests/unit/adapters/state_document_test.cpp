@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <random>
 #include <string>
@@ -24,6 +25,25 @@ constexpr const char* kConfig = R"({
     { "name": "same", "vips": ["203.0.113.11"], "protocol": "tcp", "port": 80, "check": "web", "slots": 4096,
       "backends": [ { "name": "other-name", "address": "10.0.1.11" } ] } ] })";
 
+core::EntryIdentity identity(const char* endpoint, std::optional<core::Check> check,
+                             core::Forward forward = core::Forward::ipip) {
+  return {*core::parse_endpoint(endpoint), forward, std::move(check)};
+}
+
+// Two that agree in check and forwarding, one of another forwarding, one without check; and one at the place
+// of an entry that is served, whose check has changed.
+std::map<core::EntryIdentity, core::EntryIndex> lingering() {
+  core::Check tcp;
+  tcp.port = 8081;
+  tcp.interval = std::chrono::milliseconds(50);
+  tcp.timeout = std::chrono::milliseconds(20);
+  return {{identity("10.0.1.20:80", tcp), 20},
+          {identity("[fd00::21]:443", tcp), 21},
+          {identity("10.0.1.20:80", tcp, core::Forward::l2), 22},
+          {identity("10.0.1.23:80", std::nullopt), 4095},
+          {identity("10.0.1.11:80", tcp), 24}};
+}
+
 core::AppliedState applied() {
   core::AppliedState state;
   const ParsedConfig parsed = parse_config(kConfig);
@@ -31,9 +51,11 @@ core::AppliedState applied() {
   state.config = parsed.config.value();
   const auto layout = core::Layout(state.config.node.limits).successor(state.config, {}, {});
   EXPECT_TRUE(layout);
-  state.layout = *layout;
-  state.overrides[{"web", *core::parse_endpoint("10.0.1.11:80")}].disabled = true;
-  state.overrides[{"web", *core::parse_endpoint("[fd00::12]:80")}].disabled = true;
+  state.layout = core::Layout(layout->limits(), layout->entries(), layout->services(), lingering());
+  state.overrides[{"web", *core::parse_endpoint("10.0.1.11:80")}] = {
+      .disabled = true, .drained = true, .weight = std::uint16_t{0}};
+  state.overrides[{"web", *core::parse_endpoint("[fd00::12]:80")}].drained = true;
+  state.overrides[{"same", *core::parse_endpoint("10.0.1.11:80")}].weight = 65535;
   state.generation = 0xffffffff7ull;
   return state;
 }
@@ -54,6 +76,8 @@ TEST(StateDocument, gives_back_what_was_written) {
   EXPECT_EQ(read->config, written.config);
   EXPECT_EQ(read->layout.entries(), written.layout.entries());
   EXPECT_EQ(read->layout.services(), written.layout.services());
+  EXPECT_EQ(read->layout.lingering(), written.layout.lingering());
+  EXPECT_EQ(read->layout.lingering().size(), 5u);
   EXPECT_EQ(read->layout.limits(), written.layout.limits());
   EXPECT_EQ(read->overrides, written.overrides);
   EXPECT_EQ(read->generation, written.generation);
@@ -85,14 +109,64 @@ TEST(StateDocument, says_which_service_has_damaged_rows) {
 
 TEST(StateDocument, refuses_another_version_and_an_invalid_configuration) {
   auto json = document();
-  json["document"] = 2;
-  EXPECT_EQ(refusal(json), "the state document is not of version 1");
+  json["document"] = 1;
+  EXPECT_EQ(refusal(json), "the state document is not of version 2");
   json = document();
   json["config"]["services"][0]["port"] = 0;
   EXPECT_NE(refusal(json).find("/services/0/port"), std::string::npos);
   json = document();
   json["overrides"][0].erase("endpoint");
   EXPECT_EQ(refusal(json), "an override is damaged");
+}
+
+TEST(StateDocument, writes_of_an_override_only_what_was_said) {
+  const auto overrides = document()["overrides"];
+  ASSERT_EQ(overrides.size(), 3u);
+  EXPECT_EQ(overrides[0],
+            nlohmann::json::parse(R"({"service": "same", "endpoint": "10.0.1.11:80", "weight": 65535})"));
+  EXPECT_EQ(overrides[2],
+            nlohmann::json::parse(R"({"service": "web", "endpoint": "[fd00::12]:80", "drained": true})"));
+}
+
+TEST(StateDocument, refuses_an_override_that_is_damaged) {
+  for (const char* damage :
+       {R"({"disabled": 1})", R"({"drained": "yes"})", R"({"weight": 65536})", R"({"weight": -1})",
+        R"({"endpoint": "10.0.1.11"})", R"({"disabled": false, "drained": false, "weight": null})"}) {
+    auto json = document();
+    json["overrides"][1].merge_patch(nlohmann::json::parse(damage));
+    EXPECT_EQ(refusal(json), "an override is damaged") << damage;
+  }
+}
+
+TEST(StateDocument, entries_that_linger_share_what_they_agree_in) {
+  EXPECT_EQ(document()["lingering"].size(), 3u);
+}
+
+TEST(StateDocument, refuses_entries_that_linger_and_are_damaged) {
+  const auto with = [](const char* place, const nlohmann::json& value) {
+    auto json = document();
+    json["lingering"][nlohmann::json::json_pointer(place)] = value;
+    return refusal(json);
+  };
+  EXPECT_EQ(with("/0", 7), "an entry that lingers is damaged: forward or entries");
+  EXPECT_EQ(with("/0/forward", "gue"), "an entry that lingers is damaged: forward or entries");
+  EXPECT_EQ(with("/0/entries", 7), "an entry that lingers is damaged: forward or entries");
+  EXPECT_EQ(
+      with("/0/check", {{"type", "icmp"}}),
+      "an entry that lingers is damaged: read a check: \"icmp\" is not built yet; built so far: \"tcp\" and "
+      "\"http\"");
+  EXPECT_EQ(with("/0/entries/nonsense", 30), "the entry \"nonsense\" that lingers is damaged");
+  EXPECT_EQ(with("/0/entries/10.0.1.30:80", 4096), "the entry \"10.0.1.30:80\" that lingers is damaged");
+  EXPECT_EQ(with("/0/entries/10.0.1.30:80", -1), "the entry \"10.0.1.30:80\" that lingers is damaged");
+  EXPECT_EQ(with("/0/entries/10.0.1.30:80", 4095), "the entry \"10.0.1.30:80\" that lingers is there twice");
+  EXPECT_EQ(with("/0/entries/10.0.1.30:80", 0), "the entry \"10.0.1.30:80\" that lingers is there twice");
+}
+
+TEST(StateDocument, refuses_an_entry_that_is_served_and_lingers) {
+  auto json = document();
+  json["lingering"].push_back(
+      {{"forward", "ipip"}, {"check", json["config"]["checks"]["web"]}, {"entries", {{"10.0.1.11:80", 30}}}});
+  EXPECT_EQ(refusal(json), "the entry \"10.0.1.11:80\" that lingers is there twice");
 }
 
 TEST(StateDocument, refuses_every_truncation) {

@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-// {"document": 1, "generation": 7, "config": {...}, "overrides": [{"service", "endpoint", "disabled"}],
-//  "rows": {"web": {"index": 0, "offset": 0, "slots": 65536, "entries": [0, 1]}}}
+// {"document": 2, "generation": 7, "config": {...},
+//  "overrides": [{"service", "endpoint", "disabled", "drained", "weight"}],
+//  "rows": {"web": {"index": 0, "offset": 0, "slots": 65536, "entries": [0, 1]}},
+//  "lingering": [{"forward", "check", "entries": {"10.0.1.11:80": 2}}]}
 //
+// overrides: only what the operator said is written.
 // entries: those of the service's backends, in the configuration's order. What makes an entry is not written:
 // it follows from the configuration, and a thousand services that share entries would repeat it.
+// lingering: entries that no service uses any more. They are probed still, so their checks, which the
+// configuration may have no longer, are written; once for all that agree in check and forwarding.
 #include "adapters/state/state_document.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
@@ -22,7 +28,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr std::uint64_t kDocumentVersion = 1;
+constexpr std::uint64_t kDocumentVersion = 2;
 
 Json rows_json(const core::Service& service, const core::Layout& layout) {
   const auto rows = layout.services().find(service.name);
@@ -37,6 +43,40 @@ Json rows_json(const core::Service& service, const core::Layout& layout) {
           {"offset", rows->second.region.offset},
           {"slots", rows->second.region.slots},
           {"entries", std::move(entries)}};
+}
+
+Json lingering_json(const core::Layout& layout) {
+  std::map<std::pair<core::Forward, std::optional<core::Check>>, Json> groups;
+  for (const auto& [identity, index] : layout.lingering()) {
+    groups[{identity.forward, identity.check}][to_string(identity.endpoint)] = index;
+  }
+  Json list = Json::array();
+  for (auto& [alike, entries] : groups) {
+    const auto& [forward, check] = alike;
+    list.push_back({{"forward", forward == core::Forward::ipip ? "ipip" : "l2"}, {"entries", entries}});
+    if (check) {
+      list.back()["check"] = to_json(*check);
+    }
+  }
+  return list;
+}
+
+Json overrides_json(const core::Overrides& overrides) {
+  Json list = Json::array();
+  for (const auto& [whose, said] : overrides) {
+    Json item = {{"service", whose.first}, {"endpoint", to_string(whose.second)}};
+    if (said.disabled) {
+      item["disabled"] = true;
+    }
+    if (said.drained) {
+      item["drained"] = true;
+    }
+    if (said.weight) {
+      item["weight"] = *said.weight;
+    }
+    list.push_back(std::move(item));
+  }
+  return list;
 }
 
 // A natural number below `limit`.
@@ -88,6 +128,37 @@ class RowReader {
     return {};
   }
 
+  // To be called when all services were added: a lingering entry is none of theirs.
+  Result<void> add_lingering(const Json& group) {
+    const std::string* forward = group.is_object() ? text(group, "forward") : nullptr;
+    if (forward == nullptr || (*forward != "ipip" && *forward != "l2") || !group.contains("entries") ||
+        !group["entries"].is_object()) {
+      return fail("an entry that lingers is damaged: forward or entries");
+    }
+    core::EntryIdentity identity;
+    identity.forward = *forward == "ipip" ? core::Forward::ipip : core::Forward::l2;
+    if (group.contains("check")) {
+      const Result<core::Check> check = parse_check(group["check"].dump());
+      if (!check) {
+        return fail("an entry that lingers is damaged: " + check.error().message);
+      }
+      identity.check = *check;
+    }
+    for (const auto& [endpoint, index] : group["entries"].items()) {
+      const auto parsed = core::parse_endpoint(endpoint);
+      if (!parsed || !index.is_number_unsigned() || index.get<std::uint64_t>() >= limits_.backends) {
+        return fail(fmt::format("the entry {} that lingers is damaged", adapters::quoted(endpoint)));
+      }
+      identity.endpoint = *parsed;
+      const auto row = index.get<core::EntryIndex>();
+      if (entries_.contains(identity) || !entry_indices_.insert(row).second ||
+          !lingering_.emplace(identity, row).second) {
+        return fail(fmt::format("the entry {} that lingers is there twice", adapters::quoted(endpoint)));
+      }
+    }
+    return {};
+  }
+
   Result<core::Layout> finish() {
     std::sort(regions_.begin(), regions_.end());
     for (std::size_t i = 1; i < regions_.size(); ++i) {
@@ -95,7 +166,7 @@ class RowReader {
         return fail("two services have the same slots");
       }
     }
-    return core::Layout(limits_, std::move(entries_), std::move(services_));
+    return core::Layout(limits_, std::move(entries_), std::move(services_), std::move(lingering_));
   }
 
  private:
@@ -110,20 +181,48 @@ class RowReader {
 
   core::Limits limits_;
   std::map<core::EntryIdentity, core::EntryIndex> entries_;
+  std::map<core::EntryIdentity, core::EntryIndex> lingering_;
   std::map<std::string, core::ServiceRows> services_;
   std::set<core::ServiceIndex> indices_;
   std::set<core::EntryIndex> entry_indices_;
   std::vector<core::Region> regions_;
 };
 
-Result<core::Layout> read_layout(const core::Config& config, const Json& rows) {
+Result<core::Layout> read_layout(const core::Config& config, const Json& rows, const Json& lingering) {
   RowReader reader(config.node.limits);
   for (const core::Service& service : config.services) {
     if (const Result<void> added = reader.add(service, rows.value(service.name, Json())); !added) {
       return Failure(added.error());
     }
   }
+  for (const Json& group : lingering) {
+    if (const Result<void> added = reader.add_lingering(group); !added) {
+      return Failure(added.error());
+    }
+  }
   return reader.finish();
+}
+
+std::optional<core::Override> read_override(const Json& item) {
+  core::Override said;
+  const auto flag = [&item](const char* key, bool& target) {
+    const auto member = item.find(key);
+    if (member != item.end() && member->is_boolean()) {
+      target = member->get<bool>();
+    }
+    return member == item.end() || member->is_boolean();
+  };
+  if (!flag("disabled", said.disabled) || !flag("drained", said.drained)) {
+    return std::nullopt;
+  }
+  if (item.contains("weight")) {
+    const auto weight = natural(item, "weight", 65536);
+    if (!weight) {
+      return std::nullopt;
+    }
+    said.weight = static_cast<std::uint16_t>(*weight);
+  }
+  return said.says_nothing() ? std::nullopt : std::optional(said);
 }
 
 Result<core::Overrides> read_overrides(const Json& list) {
@@ -132,11 +231,11 @@ Result<core::Overrides> read_overrides(const Json& list) {
     const std::string* service = item.is_object() ? text(item, "service") : nullptr;
     const std::string* endpoint = item.is_object() ? text(item, "endpoint") : nullptr;
     const auto parsed = endpoint == nullptr ? std::nullopt : core::parse_endpoint(*endpoint);
-    const auto disabled = item.is_object() ? item.find("disabled") : item.end();
-    if (service == nullptr || !parsed || disabled == item.end() || !disabled->is_boolean()) {
+    const auto said = item.is_object() ? read_override(item) : std::nullopt;
+    if (service == nullptr || !parsed || !said) {
       return fail("an override is damaged");
     }
-    overrides[{*service, *parsed}] = {disabled->get<bool>()};
+    overrides[{*service, *parsed}] = *said;
   }
   return overrides;
 }
@@ -161,16 +260,12 @@ std::string write_state(const core::AppliedState& state) {
   for (const core::Service& service : state.config.services) {
     rows[service.name] = rows_json(service, state.layout);
   }
-  Json overrides = Json::array();
-  for (const auto& [whose, what] : state.overrides) {
-    overrides.push_back(
-        {{"service", whose.first}, {"endpoint", to_string(whose.second)}, {"disabled", what.disabled}});
-  }
   const Json document = {{"document", kDocumentVersion},
                          {"generation", state.generation},
                          {"config", to_json(state.config)},
                          {"rows", std::move(rows)},
-                         {"overrides", std::move(overrides)}};
+                         {"overrides", overrides_json(state.overrides)},
+                         {"lingering", lingering_json(state.layout)}};
   return document.dump();
 }
 
@@ -185,14 +280,14 @@ Result<core::AppliedState> read_state(std::string_view document) {
   }
   const Json generation = member("generation");
   if (!generation.is_number_unsigned() || !member("config").is_object() || !member("rows").is_object() ||
-      !member("overrides").is_array()) {
-    return fail("the state document lacks its generation, config, rows or overrides");
+      !member("overrides").is_array() || !member("lingering").is_array()) {
+    return fail("the state document lacks its generation, config, rows, overrides or lingering");
   }
   Result<core::Config> config = read_applied_config(member("config"));
   if (!config) {
     return Failure(config.error());
   }
-  Result<core::Layout> layout = read_layout(*config, member("rows"));
+  Result<core::Layout> layout = read_layout(*config, member("rows"), member("lingering"));
   if (!layout) {
     return Failure(layout.error());
   }
