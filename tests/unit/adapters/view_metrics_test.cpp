@@ -14,7 +14,11 @@ namespace {
 const StatusInputs kInputs{"1.2.3", {{"eth0", "native", "link", ""}}, {true, 4242}};
 
 std::string metrics_of(const Node& node) {
-  return metrics_text(node.state, node.data, kInputs, {.start_time_s = 1772366400, .probes_failed = 5});
+  return metrics_text(
+      node.state, node.data, kInputs,
+      {.start_time_s = 1772366400,
+       .probes_failed = 5,
+       .flows = {.occupancy = 12, .limit = 65536, .expired = 3, .evicted = 4, .memory_bytes = 5242880}});
 }
 
 bool has_line(const std::string& text, const std::string& line) {
@@ -43,6 +47,48 @@ TEST(Metrics, a_backend_down_shows_as_such) {
   EXPECT_TRUE(has_line(text, "phalanx_backend_state{" + labels + R"(,state="up"} 0)"));
   EXPECT_TRUE(has_line(text, "phalanx_backend_slots{" + labels + R"(,role="primary"} 1365)"));
   EXPECT_TRUE(has_line(text, R"(phalanx_service_backends_up{service="web"} 2)"));
+}
+
+TEST(Metrics, redundancy_counts_down_to_none) {
+  Node node;
+  node.data.slots[Node::kOffset].flags = PHX_SLOT_TRACKED;
+  node.data.slots[Node::kOffset].backup = PHX_NO_ENTRY;
+  std::string text = metrics_of(node);
+  EXPECT_TRUE(has_line(text, R"(phalanx_service_redundancy{service="web"} 3)"));
+  EXPECT_TRUE(has_line(text, R"(phalanx_service_backends_live{service="web"} 3)"));
+  EXPECT_TRUE(has_line(text, R"(phalanx_service_zones_live{service="web"} 2)"));
+  EXPECT_TRUE(has_line(text, R"(phalanx_service_slots_tracked{service="web"} 1)"));
+  EXPECT_TRUE(has_line(text, R"(phalanx_service_slots_without_backup{service="web"} 1)"));
+  for (const int left : {2, 1, 0}) {
+    node.set_health(static_cast<std::size_t>(2 - left), PHX_HEALTH_DOWN, "no answer");
+    text = metrics_of(node);
+    EXPECT_TRUE(has_line(text, R"(phalanx_service_redundancy{service="web"} )" + std::to_string(left)));
+    EXPECT_TRUE(has_line(text, R"(phalanx_service_backends_live{service="web"} )" + std::to_string(left)));
+  }
+  EXPECT_TRUE(has_line(text, R"(phalanx_service_zones_live{service="web"} 0)"));
+}
+
+TEST(Metrics, a_draining_backend_shows_its_flows) {
+  Node node;
+  node.state.overrides[{"web", endpoint("10.0.2.12:80")}].drained = true;
+  phx_backend_status status = node.data.backend_status(Node::entry(1));
+  status.flows = 9;
+  node.data.write_backend_status(Node::entry(1), status);
+  const std::string text = metrics_of(node);
+  const std::string labels = R"(service="web",backend="web-2",address="10.0.2.12:80",zone="rack-2")";
+  EXPECT_TRUE(has_line(text, "phalanx_backend_flows{" + labels + "} 9"));
+  EXPECT_TRUE(has_line(text, "phalanx_backend_state{" + labels + R"(,state="draining"} 1)"));
+  EXPECT_TRUE(has_line(text, "phalanx_backend_up{" + labels + "} 0"));
+}
+
+TEST(Metrics, the_flow_table_has_occupancy_limit_and_memory) {
+  const std::string text = metrics_of(Node());
+  EXPECT_TRUE(has_line(text, "phalanx_flows 12"));
+  EXPECT_TRUE(has_line(text, "phalanx_flows_limit 65536"));
+  EXPECT_TRUE(has_line(text, "phalanx_flow_expirations_total 3"));
+  EXPECT_TRUE(has_line(text, "# TYPE phalanx_flow_evictions_total counter"));
+  EXPECT_TRUE(has_line(text, "phalanx_flow_evictions_total 4"));
+  EXPECT_TRUE(has_line(text, "phalanx_flow_table_bytes 5242880"));
 }
 
 TEST(Metrics, the_daemon_counts_its_own_doing) {

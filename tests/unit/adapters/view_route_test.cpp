@@ -71,11 +71,58 @@ TEST(Route, with_primary_and_backup_down_the_packet_is_dropped) {
   EXPECT_EQ(answer.at("role"), nullptr);
 }
 
+TEST(Route, with_primary_and_backup_down_the_services_rule_decides) {
+  Node node;
+  for (const std::size_t place : {0u, 1u, 2u}) {
+    node.set_health(place, PHX_HEALTH_DOWN, "no answer");
+  }
+  phx_service& service = node.data.services[Node::kService];
+  service.no_backend = PHX_NO_BACKEND_REJECT;
+  EXPECT_EQ(ask(node, kFlow).at("verdict"), "rejected");
+  EXPECT_EQ(ask(node, kFlow).at("backend"), nullptr);
+  service.no_backend = PHX_NO_BACKEND_LAST_GOOD;
+  EXPECT_EQ(ask(node, kFlow).at("verdict"), "no_backend_dropped");  // nobody has a next hop
+  for (const std::size_t place : {0u, 1u, 2u}) {
+    phx_backend& row = node.data.backends[Node::entry(place)];
+    row.family = PHX_FAMILY_IPV4;
+    row.next_hop[0].interface = 2;
+  }
+  const json answer = ask(node, kFlow);
+  EXPECT_EQ(answer.at("verdict"), "last_good");
+  EXPECT_EQ(answer.at("role"), "primary");
+  EXPECT_EQ(answer.at("backend").at("name"),
+            "web-" + std::to_string(answer.at("slot").get<std::uint32_t>() % 3 + 1));
+}
+
+TEST(Route, a_tracked_slot_is_answered_for_a_new_flow) {
+  Node node;
+  const auto slot = ask(node, kFlow).at("slot").get<std::uint32_t>();
+  node.data.slots[Node::kOffset + slot].flags = PHX_SLOT_TRACKED;
+  const json answer = ask(node, kFlow);
+  EXPECT_EQ(answer.at("tracked"), true);
+  EXPECT_EQ(answer.at("role"), "primary");
+  EXPECT_NE(answer.at("reason").get<std::string>().find("those that exist may be elsewhere"),
+            std::string::npos);
+}
+
+TEST(Route, a_services_track_rule_decides_before_its_slots) {
+  Node node;
+  const auto slot = ask(node, kFlow).at("slot").get<std::uint32_t>();
+  phx_service& service = node.data.services[Node::kService];
+  service.track = PHX_TRACK_ALL;
+  EXPECT_EQ(ask(node, kFlow).at("tracked"), true);
+  service.track = PHX_TRACK_NONE;
+  node.data.slots[Node::kOffset + slot].flags = PHX_SLOT_TRACKED;
+  EXPECT_EQ(ask(node, kFlow).at("tracked"), false);
+}
+
 TEST(Route, a_slot_without_owners_drops) {
   Node node;
   for (phx_slot& slot : node.data.slots) {
     slot = {PHX_NO_ENTRY, PHX_NO_ENTRY, PHX_NO_ENTRY, 0};
   }
+  EXPECT_EQ(ask(node, kFlow).at("verdict"), "no_backend_dropped");
+  node.data.services[Node::kService].no_backend = PHX_NO_BACKEND_LAST_GOOD;
   EXPECT_EQ(ask(node, kFlow).at("verdict"), "no_backend_dropped");
 }
 

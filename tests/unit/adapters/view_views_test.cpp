@@ -20,8 +20,8 @@ TEST(BackendsView, says_all_of_a_backend) {
   Node node;
   node.data.traffic_of_backends[Node::entry(0)] = {7, 700};
   EXPECT_EQ(backend(node, 0), json::parse(R"({"service": "web", "name": "web-1", "address": "10.0.1.11",
-    "port": 80, "weight": 100, "zone": "rack-1", "tier": 0, "state": "up", "since": "2026-03-01T12:00:00.123Z",
-    "reason": "", "override": null, "slots": {"primary": 1366, "backup": 1365}, "packets": 7, "bytes": 700})"));
+    "port": 80, "weight": 100, "configured_weight": 100, "zone": "rack-1", "tier": 0, "state": "up", "since": "2026-03-01T12:00:00.123Z",
+    "reason": "", "override": null, "slots": {"primary": 1366, "backup": 1365}, "flows": 0, "packets": 7, "bytes": 700})"));
 }
 
 TEST(BackendsView, a_failed_backend_is_down_and_says_why) {
@@ -58,6 +58,43 @@ TEST(BackendsView, the_operators_word_shows_as_state_and_override) {
   EXPECT_EQ(backend(node, 1).at("override"), nullptr);
 }
 
+TEST(BackendsView, a_drained_backend_drains_while_it_is_up) {
+  Node node;
+  node.state.overrides[{"web", endpoint("10.0.1.11:80")}].drained = true;
+  EXPECT_EQ(backend(node, 0).at("state"), "draining");
+  EXPECT_EQ(backend(node, 0).at("override"), "draining");
+  EXPECT_EQ(backend(node, 0).at("reason"), "drained by the operator");
+  node.set_health(0, PHX_HEALTH_DOWN, "no answer");
+  EXPECT_EQ(backend(node, 0).at("state"), "down");
+  EXPECT_EQ(backend(node, 0).at("reason"), "no answer");
+  EXPECT_EQ(backend(node, 0).at("override"), "draining");
+}
+
+TEST(BackendsView, shows_the_weight_in_force_beside_the_configured_one) {
+  Node node;
+  node.state.overrides[{"web", endpoint("10.0.1.11:80")}].weight = std::uint16_t{0};
+  EXPECT_EQ(backend(node, 0).at("weight"), 0);
+  EXPECT_EQ(backend(node, 0).at("configured_weight"), 100);
+  EXPECT_EQ(backend(node, 0).at("override"), "weight 0");
+  EXPECT_EQ(backend(node, 0).at("state"), "up");
+}
+
+TEST(BackendsView, several_words_of_the_operator_are_one_text) {
+  Node node;
+  node.state.overrides[{"web", endpoint("10.0.1.11:80")}] = {
+      .disabled = true, .drained = true, .weight = std::uint16_t{10}};
+  EXPECT_EQ(backend(node, 0).at("override"), "disabled, draining, weight 10");
+  EXPECT_EQ(backend(node, 0).at("state"), "disabled");
+}
+
+TEST(BackendsView, shows_the_flows_that_it_serves) {
+  Node node;
+  phx_backend_status status = node.data.backend_status(Node::entry(1));
+  status.flows = 17;
+  node.data.write_backend_status(Node::entry(1), status);
+  EXPECT_EQ(backend(node, 1).at("flows"), 17);
+}
+
 TEST(BackendsView, a_backend_that_never_changed_has_no_since) {
   Node node;
   node.data.write_backend_status(Node::entry(0), {});
@@ -77,6 +114,37 @@ TEST(ServicesView, counts_backends_that_take_traffic) {
   EXPECT_EQ(service.at("slots"), 4096);
   EXPECT_EQ(service.at("packets"), 9);
   EXPECT_EQ(service.at("slots_without_backup"), 0);
+}
+
+TEST(ServicesView, says_how_much_redundancy_is_left) {
+  Node node;
+  const auto service = [&node] { return services_view(node.state, node.data).at(0); };
+  EXPECT_EQ(service().at("redundancy"), "full");
+  EXPECT_EQ(service().at("zones_live"), 2);
+  node.set_health(0, PHX_HEALTH_DOWN, "no answer");
+  EXPECT_EQ(service().at("redundancy"), "last zone");
+  EXPECT_EQ(service().at("zones_live"), 1);
+  node.state.overrides[{"web", endpoint("10.0.2.12:80")}].disabled = true;
+  EXPECT_EQ(service().at("redundancy"), "last backend");
+  node.set_health(2, PHX_HEALTH_DOWN, "no answer");
+  EXPECT_EQ(service().at("redundancy"), "none");
+  EXPECT_EQ(service().at("zones_live"), 0);
+}
+
+TEST(ServicesView, a_draining_backend_is_live_but_takes_no_new_flows) {
+  Node node;
+  node.state.overrides[{"web", endpoint("10.0.1.11:80")}].drained = true;
+  const json service = services_view(node.state, node.data).at(0);
+  EXPECT_EQ(service.at("redundancy"), "full");
+  EXPECT_EQ(service.at("backends_up"), 2);
+}
+
+TEST(ServicesView, counts_the_slots_that_are_tracked) {
+  Node node;
+  node.data.slots[Node::kOffset + 3].flags = PHX_SLOT_TRACKED;
+  node.data.slots[Node::kOffset + 4095].flags = PHX_SLOT_TRACKED;
+  node.data.slots[Node::kOffset + 4096].flags = PHX_SLOT_TRACKED;  // another service's
+  EXPECT_EQ(services_view(node.state, node.data).at(0).at("slots_tracked"), 2);
 }
 
 TEST(ServicesView, two_protocols_are_a_list) {
@@ -111,6 +179,18 @@ TEST(SlotsView, names_the_owners_of_every_slot) {
   EXPECT_EQ(view.at("table").at(1), json::parse(R"({"primary": "web-2", "backup": null, "previous": "web-1",
     "tracked": false})"));
   EXPECT_EQ(view.at("digest"), services_view(node.state, node.data).at(0).at("digest"));
+}
+
+TEST(SlotsView, shows_tracked_slots_and_the_digest_does_not_care) {
+  Node node;
+  const auto view = [&node] { return slots_view(node.state, node.data, "web").value(); };
+  const json digest = view().at("digest");
+  node.data.slots[Node::kOffset + 2].flags = PHX_SLOT_TRACKED;
+  node.data.slots[Node::kOffset + 2].previous = 999;  // an entry that the service left
+  EXPECT_EQ(view().at("table").at(1).at("tracked"), false);
+  EXPECT_EQ(view().at("table").at(2).at("tracked"), true);
+  EXPECT_EQ(view().at("table").at(2).at("previous"), nullptr);
+  EXPECT_EQ(view().at("digest"), digest);
 }
 
 TEST(SlotsView, an_unknown_service_has_none) {

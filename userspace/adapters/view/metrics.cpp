@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "adapters/view/service_table.hpp"
+#include "adapters/view/standing.hpp"
 
 namespace phalanx::adapters {
 namespace {
@@ -52,13 +53,26 @@ struct ServiceFamilies {
   MetricFamily backends =
       family("phalanx_service_backends", "backends configured for a service", MetricType::Gauge);
   MetricFamily backends_up =
-      family("phalanx_service_backends_up", "backends of a service that take traffic", MetricType::Gauge);
+      family("phalanx_service_backends_up", "backends of a service that take new flows", MetricType::Gauge);
+  MetricFamily backends_live =
+      family("phalanx_service_backends_live", "backends of a service that are neither down nor disabled",
+             MetricType::Gauge);
+  MetricFamily zones_live =
+      family("phalanx_service_zones_live", "zones in which a service has a live backend", MetricType::Gauge);
+  MetricFamily redundancy = family(
+      "phalanx_service_redundancy",
+      "what a service has left: 3 full, 2 one of its zones, 1 one live backend, 0 none", MetricType::Gauge);
   MetricFamily slots = family("phalanx_service_slots", "rows of a service's slot table", MetricType::Gauge);
   MetricFamily without_backup = family("phalanx_service_slots_without_backup",
                                        "slots of a service that have no backup armed", MetricType::Gauge);
+  MetricFamily tracked =
+      family("phalanx_service_slots_tracked",
+             "slots of a service whose flows are remembered one by one, since a change is recent",
+             MetricType::Gauge);
 
   void append_to(std::vector<MetricFamily>& families) {
-    for (MetricFamily* each : {&packets, &bytes, &backends, &backends_up, &slots, &without_backup}) {
+    for (MetricFamily* each : {&packets, &bytes, &backends, &backends_up, &backends_live, &zones_live,
+                               &redundancy, &slots, &without_backup, &tracked}) {
       families.push_back(std::move(*each));
     }
   }
@@ -72,35 +86,51 @@ struct BackendFamilies {
       family("phalanx_backend_bytes_total",
              "bytes of clients' IP packets sent to a backend; services that share its entry share the count",
              MetricType::Counter);
-  MetricFamily up = family("phalanx_backend_up", "whether a backend takes traffic", MetricType::Gauge);
+  MetricFamily up = family("phalanx_backend_up", "whether a backend takes new flows", MetricType::Gauge);
   MetricFamily state = family("phalanx_backend_state",
                               "1 for the state that a backend is in, 0 for the others", MetricType::Gauge);
   MetricFamily slots =
       family("phalanx_backend_slots", "slots of which a backend is primary or backup", MetricType::Gauge);
+  MetricFamily flows = family("phalanx_backend_flows",
+                              "remembered flows that a backend serves, as of the last sweep; services that "
+                              "share its entry share the count",
+                              MetricType::Gauge);
 
   void append_to(std::vector<MetricFamily>& families) {
-    for (MetricFamily* each : {&packets, &bytes, &up, &state, &slots}) {
+    for (MetricFamily* each : {&packets, &bytes, &up, &state, &slots, &flows}) {
       families.push_back(std::move(*each));
     }
   }
 };
-
-bool takes_traffic(const std::string& state) {
-  return state == "up" || state == "unknown";
-}
 
 Labels with(Labels labels, std::string name, std::string value) {
   labels.push_back({std::move(name), std::move(value)});
   return labels;
 }
 
-void add_backend(const std::string& state, const Labels& labels, const SlotCount& slots,
+int redundancy_level(core::Redundancy redundancy) {
+  switch (redundancy) {
+    case core::Redundancy::full:
+      return 3;
+    case core::Redundancy::last_zone:
+      return 2;
+    case core::Redundancy::last_backend:
+      return 1;
+    case core::Redundancy::none:
+      return 0;
+  }
+  return 0;
+}
+
+void add_backend(core::BackendState state, const Labels& labels, const SlotCount& slots,
                  const phx_traffic& traffic, BackendFamilies& into) {
   add(into.packets, traffic.packets, labels);
   add(into.bytes, traffic.bytes, labels);
   add(into.up, takes_traffic(state) ? 1 : 0, labels);
-  for (const char* candidate : {"up", "down", "disabled", "unknown"}) {
-    add(into.state, candidate == state ? 1 : 0, with(labels, "state", candidate));
+  using core::BackendState;
+  for (const BackendState candidate : {BackendState::up, BackendState::down, BackendState::draining,
+                                       BackendState::disabled, BackendState::unknown}) {
+    add(into.state, candidate == state ? 1 : 0, with(labels, "state", core::to_string(candidate)));
   }
   add(into.slots, slots.primary, with(labels, "role", "primary"));
   add(into.slots, slots.backup, with(labels, "role", "backup"));
@@ -109,27 +139,46 @@ void add_backend(const std::string& state, const Labels& labels, const SlotCount
 void add_service(const core::AppliedState& state, const core::Service& service,
                  const ports::DataPlaneView& data, ServiceFamilies& services, BackendFamilies& backends) {
   const ServiceTable table = read_service_table(state, service, data);
-  int up = 0;
+  const ServiceStanding standing = service_standing(state, service, table, data);
   for (std::size_t place = 0; place < service.backends.size(); ++place) {
     const core::Backend& backend = service.backends[place];
     const core::EntryIndex entry = table.entries[place];
-    const std::string standing = backend_state(state, service, backend, entry, data);
     const Labels labels = {{"service", service.name},
                            {"backend", backend.name},
                            {"address", core::to_string(backend.endpoint)},
                            {"zone", backend.zone}};
-    add_backend(standing, labels, table.counts[place],
+    add_backend(backend_state(state, service, backend, entry, data), labels, table.counts[place],
                 entry != core::kNoEntry ? data.backend_traffic(entry) : phx_traffic{}, backends);
-    up += takes_traffic(standing) ? 1 : 0;
+    add(backends.flows, entry != core::kNoEntry ? data.backend_status(entry).flows : 0, labels);
   }
   const Labels labels = {{"service", service.name}};
   const phx_traffic traffic = data.service_traffic(table.index);
   add(services.packets, traffic.packets, labels);
   add(services.bytes, traffic.bytes, labels);
   add(services.backends, service.backends.size(), labels);
-  add(services.backends_up, up, labels);
+  add(services.backends_up, standing.backends_up, labels);
+  add(services.backends_live, standing.backends_live, labels);
+  add(services.zones_live, standing.zones_live, labels);
+  add(services.redundancy, redundancy_level(standing.redundancy), labels);
   add(services.slots, table.owners.size(), labels);
   add(services.without_backup, table.without_backup, labels);
+  add(services.tracked, table.slots_tracked, labels);
+}
+
+void append_flows(const FlowFigures& flows, std::vector<MetricFamily>& families) {
+  const auto append = [&families](const char* name, const char* help, MetricType type, std::uint64_t value) {
+    families.push_back(family(name, help, type));
+    add(families.back(), value);
+  };
+  append("phalanx_flows", "flows remembered one by one, as of the last sweep of the flow table",
+         MetricType::Gauge, flows.occupancy);
+  append("phalanx_flows_limit", "flows that the flow table has room for", MetricType::Gauge, flows.limit);
+  append("phalanx_flow_expirations_total", "remembered flows given up because they were idle or closed",
+         MetricType::Counter, flows.expired);
+  append("phalanx_flow_evictions_total", "remembered flows pushed out by newer ones, the table being full",
+         MetricType::Counter, flows.evicted);
+  append("phalanx_flow_table_bytes", "memory that the kernel holds for the flow table", MetricType::Gauge,
+         flows.memory_bytes);
 }
 
 void append_daemon(const core::AppliedState& state, const StatusInputs& inputs, const DaemonFigures& figures,
@@ -165,6 +214,7 @@ std::string metrics_text(const core::AppliedState& state, const ports::DataPlane
                          const StatusInputs& inputs, const DaemonFigures& figures) {
   std::vector<MetricFamily> families;
   append_daemon(state, inputs, figures, families);
+  append_flows(figures.flows, families);
   append_counters(data, families);
   ServiceFamilies services;
   BackendFamilies backends;

@@ -130,6 +130,16 @@ bool Route::is_up(std::uint16_t entry) const {
   return entry < entries_ && (data_->backend(entry).state & PHX_STATE_UP) != 0;
 }
 
+// As in the path: what was freed, or never had a next hop, can't be sent to.
+bool Route::has_next_hop(std::uint16_t entry) const {
+  if (entry >= entries_) {
+    return false;
+  }
+  const phx_backend row = data_->backend(entry);
+  const int live = (row.state & PHX_STATE_NEXT_HOP) != 0 ? 1 : 0;
+  return row.family != PHX_FAMILY_NONE && row.next_hop[live].interface != 0;
+}
+
 json Route::answer(const FlowQuery& query) const {
   const phx_flow flow = packet_flow(query);
   if (const auto found = vips_.find(bytes_of(flow.to)); found != vips_.end()) {
@@ -162,29 +172,57 @@ json Route::through_slot(const FlowQuery& query, const phx_vip& vip) const {
   const phx_flow flow = packet_flow(query);
   const std::uint32_t row = phx_slot_index(service.region, phx_slot_hash(&flow, service.seed));
   const phx_slot slot = data_->slot(row);
-  const bool by_primary = is_up(slot.primary);
-  const bool by_backup = !by_primary && is_up(slot.backup);
+  const bool tracked = service.track == PHX_TRACK_ALL ||
+                       (service.track != PHX_TRACK_NONE && (slot.flags & PHX_SLOT_TRACKED) != 0);
 
-  json result = by_primary  ? outcome("sent", "the slot's primary is up")
-                : by_backup ? outcome("sent", "the slot's primary is down; its backup is up")
-                            : outcome("no_backend_dropped", "the slot's primary and backup are both down");
+  json result = through_owners(slot, static_cast<phx_no_backend>(service.no_backend), named->second);
   result["service"] = named->second.service;
   result["slot"] = row - phx_region_offset(service.region);
-  if (!by_primary && !by_backup) {
-    return result;
-  }
-  result["role"] = by_primary ? "primary" : "backup";
-  const auto& backends = named->second.backends;
-  if (const auto found = backends.find(by_primary ? slot.primary : slot.backup); found != backends.end()) {
-    const core::Backend& backend = *found->second;
-    result["backend"] = {{"name", backend.name},
-                         {"address", core::to_string(backend.endpoint.address)},
-                         {"port", backend.endpoint.port}};
-  } else {
-    result["reason"] =
-        "the slot names an entry that the applied state gives to none of the service's backends";
+  result["tracked"] = tracked;
+  if (tracked && result["verdict"] == "sent") {
+    result["reason"] = result["reason"].get<std::string>() +
+                       "; so for a new flow: flows of this slot are remembered one by one, and those that "
+                       "exist may be elsewhere";
   }
   return result;
+}
+
+json Route::through_owners(const phx_slot& slot, phx_no_backend rule, const Named& named) const {
+  json result;
+  if (is_up(slot.primary)) {
+    result = outcome("sent", "the slot's primary is up");
+    result["role"] = "primary";
+    name_backend(result, slot.primary, named);
+  } else if (is_up(slot.backup)) {
+    result = outcome("sent", "the slot's primary is down; its backup is up");
+    result["role"] = "backup";
+    name_backend(result, slot.backup, named);
+  } else if (rule == PHX_NO_BACKEND_LAST_GOOD && has_next_hop(slot.primary)) {
+    result = outcome("last_good",
+                     "the slot's primary and backup are both down; the service's no_backend says to send to "
+                     "the primary all the same");
+    result["role"] = "primary";
+    name_backend(result, slot.primary, named);
+  } else if (rule == PHX_NO_BACKEND_REJECT) {
+    result = outcome("rejected",
+                     "the slot's primary and backup are both down; the service's no_backend says to refuse");
+  } else {
+    result = outcome("no_backend_dropped", "the slot's primary and backup are both down");
+  }
+  return result;
+}
+
+void Route::name_backend(json& result, std::uint16_t entry, const Named& named) const {
+  const auto found = named.backends.find(entry);
+  if (found == named.backends.end()) {
+    result["reason"] =
+        "the slot names an entry that the applied state gives to none of the service's backends";
+    return;
+  }
+  const core::Backend& backend = *found->second;
+  result["backend"] = {{"name", backend.name},
+                       {"address", core::to_string(backend.endpoint.address)},
+                       {"port", backend.endpoint.port}};
 }
 
 json Route::answer_line(std::string_view line) const {

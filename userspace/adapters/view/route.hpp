@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Which backend a packet would go to, and why: the packet path's own decision, taken from the live maps with
-// the very hash that it uses.
+// Which backend a new flow would go to, and why: the packet path's own decision about its first packet (a
+// SYN), taken from the live maps with the very hash that it uses. Later packets of a tracked slot's flows may
+// be sent elsewhere by the flow table, which is not asked.
 #pragma once
 
 #include <nlohmann/json_fwd.hpp>
@@ -33,13 +34,18 @@ class Route {
   static Result<Route> open(const core::AppliedState& state, const ports::DataPlaneView& data);
 
   // {service, slot, backend: {name, address, port}, role, tracked, verdict, reason}. slot counts from the
-  // first of its service; role is "primary" or "backup"; what does not apply is null. verdict:
+  // first of its service; role is "primary" or "backup"; what does not apply is null. tracked: the flow would
+  // be remembered. verdict:
   //   sent                 encapsulated or rewritten, and on its way to backend
-  //   no_backend_dropped   the slot's primary and backup are both down
+  //   last_good            to the slot's primary though it and the backup are down, by the service's
+  //   no_backend rejected             primary and backup are down: refused by a TCP reset or ICMP unreachable
+  //   no_backend_dropped   primary and backup are down, and no_backend says "drop"; or "last-good", but
+  //   primary
+  //                        never had a next hop
   //   no_table_dropped     the VIP's row names a service that has no table
   //   unmatched_passed     to a VIP, on a protocol and port without service: left to the node's kernel
   //   foreign_passed       not to a VIP: left to the node's kernel
-  // The last four but for "foreign" are labels of PHX_COUNTERS too.
+  // All but "sent" and "foreign" are labels of PHX_COUNTERS too.
   nlohmann::json answer(const FlowQuery& query) const;
 
   // The answer to a line of text, or {line, error} where it is not a flow.
@@ -58,7 +64,10 @@ class Route {
   Route(const core::AppliedState& state, const ports::DataPlaneView& data);
 
   bool is_up(std::uint16_t entry) const;
+  bool has_next_hop(std::uint16_t entry) const;
   nlohmann::json through_slot(const FlowQuery& query, const phx_vip& vip) const;
+  nlohmann::json through_owners(const phx_slot& slot, phx_no_backend rule, const Named& named) const;
+  void name_backend(nlohmann::json& result, std::uint16_t entry, const Named& named) const;
 
   const ports::DataPlaneView* data_;
   std::unordered_map<std::string, phx_vip> vips_;  // by the bytes of phx_vip_key

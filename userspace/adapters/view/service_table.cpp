@@ -46,10 +46,13 @@ void read_slots(std::uint64_t region, const ports::DataPlaneView& data, ServiceT
   const std::uint32_t offset = phx_region_offset(region);
   const std::uint32_t slots = phx_region_mask(region) + 1;
   table.owners.reserve(slots);
+  table.tracked.reserve(slots);
   for (std::uint32_t slot = 0; slot < slots; ++slot) {
     const phx_slot row = data.slot(offset + slot);
     table.owners.push_back({places.of(row.primary), places.of(row.backup), places.of(row.previous)});
     count(table.owners.back(), table);
+    table.tracked.push_back((row.flags & PHX_SLOT_TRACKED) != 0);
+    table.slots_tracked += table.tracked.back() ? 1U : 0U;
   }
 }
 

@@ -22,8 +22,10 @@ struct ServiceTable {
   std::uint64_t seed = 0;                 // of the slot hash
   std::vector<core::EntryIndex> entries;  // of each backend; kNoEntry where the layout has none
   std::vector<core::SlotOwners> owners;   // of each slot, by place in core::Service::backends
+  std::vector<bool> tracked;              // of each slot: PHX_SLOT_TRACKED
   std::vector<SlotCount> counts;          // of each backend
   std::uint32_t without_backup = 0;       // slots that name no backup
+  std::uint32_t slots_tracked = 0;        // slots whose flows are remembered one by one
 };
 
 // Reads each row of `slots` that belongs to the service once. A service that has no table yet has no owners.

@@ -14,7 +14,7 @@ constexpr const char* kHead =
     "<meta name=\"viewport\" content=\"width=device-width\"><meta http-equiv=\"refresh\" content=\"5\">"
     "<style>body{font:15px/1.4 sans-serif;margin:2em;color:#222}table{border-collapse:collapse;margin:.5em 0 "
     "2em}th,td{text-align:left;padding:.2em .9em .2em 0;border-bottom:1px solid #ddd}.n{text-align:right}"
-    ".down{color:#b00020;font-weight:bold}.disabled,.unknown{color:#8a6d00}</style>\n";
+    ".down{color:#b00020;font-weight:bold}.disabled,.draining,.unknown{color:#8a6d00}</style>\n";
 
 std::string escape(const std::string& text) {
   std::string safe;
@@ -96,6 +96,7 @@ std::string status_page(const core::AppliedState& state, const ports::DataPlaneV
                                          {"Port", "/port"},
                                          {"Up", "/backends_up"},
                                          {"Backends", "/backends"},
+                                         {"Redundancy", "/redundancy"},
                                          {"Slots without backup", "/slots_without_backup"},
                                          {"Packets", "/packets"},
                                          {"Digest", "/digest"}},
@@ -110,6 +111,8 @@ std::string status_page(const core::AppliedState& state, const ports::DataPlaneV
                                          {"Reason", "/reason"},
                                          {"Primary", "/slots/primary"},
                                          {"Backup", "/slots/backup"},
+                                         {"Override", "/override"},
+                                         {"Flows", "/flows"},
                                          {"Packets", "/packets"}},
                                         backends_view(state, data));
   return html + "</body></html>\n";

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include "adapters/view/service_table.hpp"
+#include "adapters/view/standing.hpp"
 #include "adapters/view/timestamp.hpp"
 
 namespace phalanx::adapters {
@@ -31,25 +32,21 @@ json protocols(const core::Service& service) {
   return list;
 }
 
-bool is_disabled(const core::AppliedState& state, const core::Service& service,
-                 const core::Backend& backend) {
-  const auto found = state.overrides.find({service.name, backend.endpoint});
-  return found != state.overrides.end() && found->second.disabled;
-}
-
-std::string reason_of(const phx_backend_status& status) {
+// The operator's word explains what the path does; health explains it where there is none.
+std::string reason_of(const core::Override& said, const phx_backend_status& status) {
+  if (said.disabled) {
+    return "disabled by the operator";
+  }
+  if (said.drained && status.health != PHX_HEALTH_DOWN) {
+    return "drained by the operator";
+  }
   return std::string(status.reason, strnlen(status.reason, sizeof status.reason));
 }
 
 json service_row(const core::AppliedState& state, const core::Service& service,
                  const ports::DataPlaneView& data) {
   const ServiceTable table = read_service_table(state, service, data);
-  int up = 0;
-  for (std::size_t place = 0; place < service.backends.size(); ++place) {
-    const std::string standing =
-        backend_state(state, service, service.backends[place], table.entries[place], data);
-    up += standing == "up" || standing == "unknown" ? 1 : 0;
-  }
+  const ServiceStanding standing = service_standing(state, service, table, data);
   json vips = json::array();
   for (const core::Address& vip : service.vips) {
     vips.push_back(core::to_string(vip));
@@ -63,9 +60,12 @@ json service_row(const core::AppliedState& state, const core::Service& service,
           {"check", service.check_name ? json(*service.check_name) : json()},
           {"slots", table.owners.size()},
           {"digest", digest_text(table, service)},
-          {"backends_up", up},
+          {"backends_up", standing.backends_up},
           {"backends", service.backends.size()},
+          {"redundancy", core::to_string(standing.redundancy)},
+          {"zones_live", standing.zones_live},
           {"slots_without_backup", table.without_backup},
+          {"slots_tracked", table.slots_tracked},
           {"packets", traffic.packets},
           {"bytes", traffic.bytes}};
 }
@@ -74,7 +74,8 @@ json backend_row(const core::AppliedState& state, const core::Service& service, 
                  const ServiceTable& table, const ports::DataPlaneView& data) {
   const core::Backend& backend = service.backends[place];
   const core::EntryIndex entry = table.entries[place];
-  const bool disabled = is_disabled(state, service, backend);
+  const core::Override said = override_of(state, service, backend);
+  const std::string words = override_text(said);
   phx_backend_status status{};
   phx_traffic traffic{};
   if (entry != core::kNoEntry) {
@@ -85,14 +86,16 @@ json backend_row(const core::AppliedState& state, const core::Service& service, 
           {"name", backend.name},
           {"address", core::to_string(backend.endpoint.address)},
           {"port", backend.endpoint.port},
-          {"weight", backend.weight},
+          {"weight", said.weight.value_or(backend.weight)},
+          {"configured_weight", backend.weight},
           {"zone", backend.zone},
           {"tier", backend.tier},
-          {"state", backend_state(state, service, backend, entry, data)},
+          {"state", core::to_string(backend_state(state, service, backend, entry, data))},
           {"since", status.since_ns != 0 ? json(format_time(status.since_ns)) : json()},
-          {"reason", disabled ? "disabled by the operator" : reason_of(status)},
-          {"override", disabled ? json("disabled") : json()},
+          {"reason", reason_of(said, status)},
+          {"override", words.empty() ? json() : json(words)},
           {"slots", {{"primary", table.counts[place].primary}, {"backup", table.counts[place].backup}}},
+          {"flows", status.flows},
           {"packets", traffic.packets},
           {"bytes", traffic.bytes}};
 }
@@ -158,11 +161,12 @@ std::optional<json> slots_view(const core::AppliedState& state, const ports::Dat
       return place != core::kNoMember ? json(candidate.backends[place].name) : json();
     };
     json rows = json::array();
-    for (const core::SlotOwners& owners : table.owners) {
+    for (std::size_t slot = 0; slot < table.owners.size(); ++slot) {
+      const core::SlotOwners& owners = table.owners[slot];
       rows.push_back({{"primary", name(owners.primary)},
                       {"backup", name(owners.backup)},
                       {"previous", name(owners.previous)},
-                      {"tracked", false}});
+                      {"tracked", static_cast<bool>(table.tracked[slot])}});
     }
     return json{{"service", candidate.name},
                 {"slots", table.owners.size()},
@@ -171,26 +175,6 @@ std::optional<json> slots_view(const core::AppliedState& state, const ports::Dat
                 {"table", std::move(rows)}};
   }
   return std::nullopt;
-}
-
-std::string backend_state(const core::AppliedState& state, const core::Service& service,
-                          const core::Backend& backend, core::EntryIndex entry,
-                          const ports::DataPlaneView& data) {
-  if (is_disabled(state, service, backend)) {
-    return "disabled";
-  }
-  // The bit is what the packet path goes by: without it (no next hop, say) good health does not help.
-  if (entry == core::kNoEntry || (data.backend(entry).state & PHX_STATE_UP) == 0) {
-    return "down";
-  }
-  switch (data.backend_status(entry).health) {
-    case PHX_HEALTH_UNKNOWN:
-      return service.check ? "unknown" : "up";
-    case PHX_HEALTH_DOWN:
-      return "down";
-    default:
-      return "up";
-  }
 }
 
 std::string write_json(const json& view) {

@@ -36,26 +36,26 @@ struct StatusInputs {
 nlohmann::json status_view(const core::AppliedState& state, const ports::DataPlaneView& data,
                            const StatusInputs& inputs);
 
-// [{name, vips, protocol, port, forward, check, slots, digest, backends_up, backends, slots_without_backup,
-// packets, bytes}]. protocol is written as in a configuration: a word, or a list where there are two.
-// slots is how many; backends_up counts those that take traffic.
+// [{name, vips, protocol, port, forward, check, slots, digest, backends_up, backends, redundancy, zones_live,
+// slots_without_backup, slots_tracked, packets, bytes}]. protocol is written as in a configuration: a word,
+// or a list where there are two. slots is how many; backends_up counts those that take new flows. redundancy:
+// "full", "last zone", "last backend" or "none", over the backends that are neither down nor disabled;
+// zones_live counts the zones that have one.
 nlohmann::json services_view(const core::AppliedState& state, const ports::DataPlaneView& data);
 
-// [{service, name, address, port, weight, zone, tier, state, since, reason, override, slots: {primary,
-// backup}, packets, bytes}]. state: up, down, disabled or unknown (no conclusive probe yet). since: RFC 3339
-// of the last change of health, or null. override: "disabled" or null. Services that share a backend entry
-// share its packets and bytes.
+// [{service, name, address, port, weight, configured_weight, zone, tier, state, since, reason, override,
+// slots: {primary, backup}, flows, packets, bytes}]. weight: the one in force. state: up, down, draining,
+// disabled or unknown (no conclusive probe yet). since: RFC 3339 of the last change of health, or null.
+// override: null, or the operator's words: "disabled", "draining", "weight 10", several with ", " between.
+// flows: those remembered that it serves, as of the last sweep of the flow table. Services that share a
+// backend entry share its flows, packets and bytes.
 nlohmann::json backends_view(const core::AppliedState& state, const ports::DataPlaneView& data);
 
 // {service, slots, seed, digest, table: [{primary, backup, previous, tracked}]} with the names of backends,
-// or null where a slot names none. Absent when no service has that name.
+// or null where a slot names none of the service's (previous may have left it). Absent when no service has
+// that name.
 std::optional<nlohmann::json> slots_view(const core::AppliedState& state, const ports::DataPlaneView& data,
                                          const std::string& service);
-
-// "up", "down", "disabled" or "unknown". entry: of the backend; kNoEntry is down.
-std::string backend_state(const core::AppliedState& state, const core::Service& service,
-                          const core::Backend& backend, core::EntryIndex entry,
-                          const ports::DataPlaneView& data);
 
 // Text of a view, on one line. Reasons come from outside: bytes that are not UTF-8 are replaced.
 std::string write_json(const nlohmann::json& view);
