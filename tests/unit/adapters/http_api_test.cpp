@@ -30,10 +30,15 @@ class ApiTest : public testing::Test {
     };
     handlers.follow = [this](const Stream& stream) { follower_ = stream; };
     handlers.reload = [this](const ApiHandlers::ReloadDone& done) { reload_done_ = done; };
-    handlers.set_disabled = [this](const std::string& backend, const std::optional<std::string>& service,
-                                   bool disabled) {
-      asked_ = backend + "," + service.value_or("-") + "," + (disabled ? "disable" : "enable");
+    handlers.speak = [this](const std::string& backend, const std::optional<std::string>& service,
+                            core::Word word) {
+      asked_ = backend + "," + service.value_or("-") + "," + std::to_string(static_cast<int>(word));
       return backend == "web-1" ? Result<void>() : fail("no backend is called that");
+    };
+    handlers.set_weight = [this](const std::string& backend, const std::optional<std::string>& service,
+                                 std::optional<std::uint16_t> weight, const ApiHandlers::ReloadDone& done) {
+      asked_ = backend + "," + service.value_or("-") + "," + (weight ? std::to_string(*weight) : "config");
+      done(backend == "web-1" ? Result<json>(json{{"generation", 5}}) : fail("no backend is called that"));
     };
     auto socket = ListenSocket::unix_domain(scratch_ / "api.sock");
     ASSERT_TRUE(socket) << socket.error().message;
@@ -103,13 +108,42 @@ TEST_F(ApiTest, answers_a_reload_when_it_is_over) {
   }
 }
 
-TEST_F(ApiTest, disables_and_enables) {
-  EXPECT_EQ(status_of(ask("POST /v1/backends/web-1/disable")), 200);
-  EXPECT_EQ(asked_, "web-1,-,disable");
-  EXPECT_EQ(status_of(ask("POST /v1/backends/web-1/enable?service=web")), 200);
-  EXPECT_EQ(asked_, "web-1,web,enable");
-  EXPECT_EQ(status_of(ask("POST /v1/backends/nope/disable")), 404);
-  EXPECT_EQ(status_of(ask("GET /v1/backends/web-1/disable")), 405);
+TEST_F(ApiTest, passes_on_the_operators_words) {
+  for (const auto& [word, meaning] :
+       std::vector<std::pair<std::string, core::Word>>{{"disable", core::Word::disable},
+                                                       {"enable", core::Word::enable},
+                                                       {"drain", core::Word::drain},
+                                                       {"undrain", core::Word::undrain}}) {
+    const std::string number = std::to_string(static_cast<int>(meaning));
+    const std::string target = "/v1/backends/web-1/" + word;
+    EXPECT_EQ(document("POST " + target), json({{"backend", "web-1"}, {"word", word}}));
+    EXPECT_EQ(asked_, "web-1,-," + number);
+    EXPECT_EQ(status_of(ask("POST " + target + "?service=web")), 200);
+    EXPECT_EQ(asked_, "web-1,web," + number);
+    EXPECT_EQ(status_of(ask("POST /v1/backends/nope/" + word)), 404);
+    EXPECT_EQ(status_of(ask("GET " + target)), 405);
+  }
+  EXPECT_EQ(status_of(ask("POST /v1/backends/web-1/dismiss")), 404);
+}
+
+TEST_F(ApiTest, sets_a_weight_and_gives_it_back_to_the_configuration) {
+  EXPECT_EQ(document("POST /v1/backends/web-1/weight?value=0"), json({{"generation", 5}}));
+  EXPECT_EQ(asked_, "web-1,-,0");
+  EXPECT_EQ(status_of(ask("POST /v1/backends/web-1/weight?value=65535&service=web")), 200);
+  EXPECT_EQ(asked_, "web-1,web,65535");
+  EXPECT_EQ(status_of(ask("POST /v1/backends/web-1/weight?value=config")), 200);
+  EXPECT_EQ(asked_, "web-1,-,config");
+  EXPECT_EQ(status_of(ask("POST /v1/backends/nope/weight?value=1")), 409);
+}
+
+TEST_F(ApiTest, a_weight_that_is_none_asks_nobody) {
+  for (const char* wrong : {"", "?value=", "?value=-1", "?value=65536", "?value=1.5", "?value=10x",
+                            "?value=%201", "?value=Config"}) {
+    const std::string answer = ask(std::string("POST /v1/backends/web-1/weight") + wrong);
+    EXPECT_EQ(status_of(answer), 400) << wrong;
+    EXPECT_NE(body_of(answer).find("neither a number from 0 to 65535 nor"), std::string::npos) << wrong;
+  }
+  EXPECT_EQ(asked_, "");
 }
 
 }  // namespace

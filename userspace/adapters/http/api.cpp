@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "adapters/http/api.hpp"
 
+#include <charconv>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -54,10 +55,49 @@ void answer_reload(const ApiHandlers& handlers, const Reply& reply) {
   });
 }
 
-void answer_disable(const ApiHandlers& handlers, bool disabled, const Request& request, const Reply& reply) {
-  const auto done = handlers.set_disabled(request.name, parameter(request, "service"), disabled);
-  reply.send(done ? document({{"backend", request.name}, {"disabled", disabled}})
+void answer_word(const ApiHandlers& handlers, const char* word, core::Word meaning, const Request& request,
+                 const Reply& reply) {
+  const auto done = handlers.speak(request.name, parameter(request, "service"), meaning);
+  reply.send(done ? document({{"backend", request.name}, {"word", word}})
                   : error_response(404, done.error().message));
+}
+
+// A whole number from 0 to 65535.
+std::optional<std::uint16_t> parse_weight(const std::string& text) {
+  std::uint16_t weight = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, weight);
+  return error == std::errc{} && stop == end ? std::optional(weight) : std::nullopt;
+}
+
+void answer_weight(const ApiHandlers& handlers, const Request& request, const Reply& reply) {
+  const std::string value = parameter(request, "value").value_or("");
+  const auto weight = parse_weight(value);
+  if (!weight && value != "config") {
+    reply.send(error_response(400, "set the weight of " + request.name + " to \"" + value +
+                                       "\": that is neither a number from 0 to 65535 nor \"config\""));
+    return;
+  }
+  handlers.set_weight(
+      request.name, parameter(request, "service"), weight, [reply](const Result<json>& outcome) {
+        reply.send(outcome ? document(*outcome) : error_response(409, outcome.error().message));
+      });
+}
+
+void add_words(Router& router, const std::shared_ptr<const ApiHandlers>& handlers) {
+  static constexpr std::pair<const char*, core::Word> kWords[] = {{"disable", core::Word::disable},
+                                                                  {"enable", core::Word::enable},
+                                                                  {"drain", core::Word::drain},
+                                                                  {"undrain", core::Word::undrain}};
+  for (const auto& [word, meaning] : kWords) {
+    router.add("POST", std::string("/v1/backends/*/") + word,
+               [handlers, word = word, meaning = meaning](const Request& request, const Reply& reply) {
+                 answer_word(*handlers, word, meaning, request, reply);
+               });
+  }
+  router.add("POST", "/v1/backends/*/weight", [handlers](const Request& request, const Reply& reply) {
+    answer_weight(*handlers, request, reply);
+  });
 }
 
 void add_documents(Router& router, const std::shared_ptr<const ApiHandlers>& handlers) {
@@ -89,12 +129,7 @@ Router api_routes(ApiHandlers given) {
   });
   router.add("POST", "/v1/reload",
              [handlers](const Request&, const Reply& reply) { answer_reload(*handlers, reply); });
-  for (const bool disabled : {true, false}) {
-    router.add("POST", disabled ? "/v1/backends/*/disable" : "/v1/backends/*/enable",
-               [handlers, disabled](const Request& request, const Reply& reply) {
-                 answer_disable(*handlers, disabled, request, reply);
-               });
-  }
+  add_words(router, handlers);
   return router;
 }
 
