@@ -2,11 +2,41 @@
 #include "cli/arguments.hpp"
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 
+#include "adapters/config/fields.hpp"
 #include "cli/commands.hpp"
 
 namespace phalanx::cli {
 namespace {
+
+std::chrono::milliseconds read_timeout(const std::string& text) {
+  adapters::DocumentNode node;
+  node.kind = adapters::DocumentNode::Kind::text;
+  node.text = text;
+  adapters::Problems problems;
+  const auto timeout = adapters::read_duration(adapters::Field{&node, ""}, problems, std::chrono::seconds(1),
+                                               std::chrono::hours(24));
+  if (!timeout) {
+    throw CLI::ValidationError("--timeout", problems.take().front().sentence);
+  }
+  return *timeout;
+}
+
+// Absent: the configuration's.
+std::optional<std::uint16_t> read_weight(const std::string& text) {
+  if (text == "config") {
+    return std::nullopt;
+  }
+  std::uint16_t weight = 0;
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, weight);
+  if (error != std::errc{} || stop != end) {
+    throw CLI::ValidationError(
+        "WEIGHT", adapters::quoted(text) + " is neither a number from 0 to 65535 nor \"config\"");
+  }
+  return weight;
+}
 
 class Grammar {
  public:
@@ -79,19 +109,44 @@ class Grammar {
         ->excludes(flow);
   }
 
+  CLI::App* add_word(const char* name, const char* description, core::Word word, const char* example) {
+    CLI::App* sub = add(
+        name, description, [word](const Arguments& arguments) { return run_word(arguments, word); }, example);
+    name_backend(*sub);
+    return sub;
+  }
+
+  void name_backend(CLI::App& sub) {
+    sub.add_option("BACKEND", to_.name, "name of the backend")->required();
+    sub.add_option("--service", to_.service, "in this service only; default: in every one")->type_name("S");
+  }
+
   void add_overrides() {
-    const auto add_one = [this](const char* name, const char* description, bool disabled,
-                                const char* example) {
-      CLI::App* sub = add(
-          name, description,
-          [disabled](const Arguments& arguments) { return run_disable(arguments, disabled); }, example);
-      sub->add_option("BACKEND", to_.name, "name of the backend")->required();
-      sub->add_option("--service", to_.service, "in this service only; default: in every one")
-          ->type_name("S");
-    };
-    add_one("disable", "take a backend out at once, until \"enable\"; its flows move", true,
-            "phalanx disable web-2 --service web");
-    add_one("enable", "end a \"disable\"", false, "phalanx enable web-2");
+    add_word("disable", "take a backend out at once, until \"enable\"; its flows move", core::Word::disable,
+             "phalanx disable web-2 --service web");
+    add_word("enable", "end a \"disable\"", core::Word::enable, "phalanx enable web-2");
+    CLI::App* drain = add_word(
+        "drain", "let a backend's flows end: no new ones go to it, until \"undrain\"", core::Word::drain,
+        "phalanx drain web-2 --service web\n"
+        "         phalanx drain web-2 --wait --timeout 15m && phalanx disable web-2\n"
+        "A flow is seen when it sends: --wait ends when none was seen for 10 seconds.");
+    CLI::Option* wait = drain->add_flag("--wait", to_.wait, "wait until none of its flows is left");
+    drain
+        ->add_option_function<std::string>(
+            "--timeout", [this](const std::string& text) { to_.timeout = read_timeout(text); },
+            "the longest wait, 1s to 24h; default: 10m")
+        ->type_name("TIME")
+        ->needs(wait);
+    add_word("undrain", "end a \"drain\"", core::Word::undrain, "phalanx undrain web-2");
+    CLI::App* weight = add("weight", "give a backend another weight than the configuration's", run_weight,
+                           "phalanx weight web-2 50\n         phalanx weight web-2 config --service web");
+    name_backend(*weight);
+    weight
+        ->add_option_function<std::string>(
+            "WEIGHT", [this](const std::string& text) { to_.weight = read_weight(text); },
+            "0 to 65535, or \"config\": the configuration's again")
+        ->type_name("N|config")
+        ->required();
   }
 
   void add_daemon() {

@@ -2,6 +2,8 @@
 // The command line, read.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -18,14 +20,17 @@ struct Arguments {
   std::string socket = "/run/phalanx/phalanx.sock";
   bool json = false;
 
-  std::string file;                    // up --config, check
-  std::string name;                    // slots SERVICE; disable, enable BACKEND
-  std::optional<std::string> service;  // disable, enable --service
-  std::vector<std::string> flow;       // route: PROTO SRC:PORT VIP:PORT
-  std::string batch;                   // route --batch: a file, "-" for standard input; empty: none
-  std::string since;                   // events --since; empty: all
-  bool follow = false;                 // events
-  bool summary = false;                // slots
+  std::string file;                            // up --config, check
+  std::string name;                            // slots SERVICE; disable, drain, weight, ... BACKEND
+  std::optional<std::string> service;          // disable, drain, weight, ... --service
+  bool wait = false;                           // drain --wait
+  std::chrono::milliseconds timeout{600'000};  // drain --timeout, 1 s .. 24 h
+  std::optional<std::uint16_t> weight;         // weight N; absent: config
+  std::vector<std::string> flow;               // route: PROTO SRC:PORT VIP:PORT
+  std::string batch;                           // route --batch: a file, "-" for standard input; empty: none
+  std::string since;                           // events --since; empty: all
+  bool follow = false;                         // events
+  bool summary = false;                        // slots
 };
 
 using Command = std::function<int(const Arguments&)>;

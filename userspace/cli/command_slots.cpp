@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -18,12 +19,16 @@ std::string name_text(const json& name) {
 }
 
 void report_summary(const json& view) {
+  const json& slots = view.at("table");
+  const auto tracked = std::count_if(slots.begin(), slots.end(),
+                                     [](const json& slot) { return slot.at("tracked").get<bool>(); });
   print("service  " + view.at("service").get<std::string>() + "\n" +   //
         "slots    " + adapters::write_json(view.at("slots")) + "\n" +  //
         "seed     " + adapters::write_json(view.at("seed")) + "\n" +   //
-        "digest   " + view.at("digest").get<std::string>() + "\n\n");
+        "digest   " + view.at("digest").get<std::string>() + "\n" +    //
+        "tracked  " + std::to_string(tracked) + "\n\n");
   std::map<std::string, std::map<std::string, int>> counts;
-  for (const json& slot : view.at("table")) {
+  for (const json& slot : slots) {
     for (const char* role : {"primary", "backup"}) {
       ++counts[name_text(slot.at(role))][role];
     }
@@ -41,11 +46,12 @@ void report_slots(const json& view) {
   Table table({{"SLOT", Column::Align::right},
                {"PRIMARY", Column::Align::left, Column::Cut::middle},
                {"BACKUP", Column::Align::left, Column::Cut::middle},
-               {"PREVIOUS", Column::Align::left, Column::Cut::middle}});
+               {"PREVIOUS", Column::Align::left, Column::Cut::middle},
+               {"TRACKED"}});
   std::size_t number = 0;
   for (const json& slot : view.at("table")) {
     table.add({std::to_string(number++), name_text(slot.at("primary")), name_text(slot.at("backup")),
-               name_text(slot.at("previous"))});
+               name_text(slot.at("previous")), slot.at("tracked").get<bool>() ? "yes" : "-"});
   }
   print("\n" + table.text(output_width()));
 }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "cli/arguments.hpp"
+#include "core/event.hpp"
 
 namespace phalanx::cli {
 
@@ -15,7 +16,8 @@ int run_services(const Arguments& arguments);
 int run_backends(const Arguments& arguments);
 int run_slots(const Arguments& arguments);
 int run_route(const Arguments& arguments);
-int run_disable(const Arguments& arguments, bool disabled);
+int run_word(const Arguments& arguments, core::Word word);
+int run_weight(const Arguments& arguments);
 int run_events(const Arguments& arguments);
 int run_reload(const Arguments& arguments);
 

@@ -30,6 +30,9 @@ TEST(Arguments, common_options_are_known_before_and_behind_every_command) {
                                                           {"slots", "web"},
                                                           {"disable", "b"},
                                                           {"enable", "b"},
+                                                          {"drain", "b"},
+                                                          {"undrain", "b"},
+                                                          {"weight", "b", "5"},
                                                           {"events"},
                                                           {"reload"},
                                                           {"route", "--batch", "-"}};
@@ -57,7 +60,19 @@ TEST(Arguments, wrong_usage_ends_with_2) {
       {"route"},
       {"route", "tcp", "1.2.3.4:5"},
       {"route", "tcp", "1.2.3.4:5", "5.6.7.8:80", "--batch", "-"},
-      {"disable"}};
+      {"disable"},
+      {"drain"},
+      {"drain", "b", "--timeout", "5m"},
+      {"drain", "b", "--wait", "--timeout", "5"},
+      {"drain", "b", "--wait", "--timeout", "0s"},
+      {"drain", "b", "--wait", "--timeout", "25h"},
+      {"undrain", "b", "--wait"},
+      {"weight", "b"},
+      {"weight", "b", "-1"},
+      {"weight", "b", "65536"},
+      {"weight", "b", "1.5"},
+      {"weight", "b", "10%"},
+      {"weight", "5"}};
   for (const auto& words : wrong) {
     const Invocation invocation = read(words);
     EXPECT_FALSE(invocation.command);
@@ -79,6 +94,35 @@ TEST(Arguments, a_flow_is_three_words) {
   ASSERT_TRUE(invocation.command);
   EXPECT_EQ(invocation.arguments.flow,
             (std::vector<std::string>{"tcp", "[2001:db8::7]:99", "[2001:db8::10]:80"}));
+}
+
+TEST(Arguments, a_weight_is_a_number_or_the_configurations) {
+  const Invocation number = read({"weight", "web-2", "65535", "--service", "web"});
+  ASSERT_TRUE(number.command);
+  EXPECT_EQ(number.arguments.name, "web-2");
+  EXPECT_EQ(number.arguments.weight, 65535);
+  EXPECT_EQ(number.arguments.service, "web");
+  EXPECT_EQ(read({"weight", "web-2", "0"}).arguments.weight, 0);
+  const Invocation config = read({"weight", "web-2", "config"});
+  ASSERT_TRUE(config.command);
+  EXPECT_FALSE(config.arguments.weight);
+}
+
+TEST(Arguments, a_drain_waits_where_it_is_told_to) {
+  const Invocation plain = read({"drain", "web-2"});
+  ASSERT_TRUE(plain.command);
+  EXPECT_FALSE(plain.arguments.wait);
+  const Invocation waiting = read({"drain", "web-2", "--wait"});
+  EXPECT_TRUE(waiting.arguments.wait);
+  EXPECT_EQ(waiting.arguments.timeout, std::chrono::minutes(10));
+  EXPECT_EQ(read({"drain", "web-2", "--wait", "--timeout", "90s"}).arguments.timeout,
+            std::chrono::seconds(90));
+}
+
+TEST(Arguments, the_commands_that_need_a_daemon_say_to_start_it) {
+  const std::string nowhere = "/nonexistent/phalanx";
+  EXPECT_EQ(connect_daemon(nowhere, "/nonexistent/socket", "drain web-2").error().message,
+            "drain web-2: no daemon runs on /nonexistent/phalanx; start phalanxd (phalanxd --config FILE)");
 }
 
 TEST(UrlEncode, leaves_nothing_that_means_something_in_a_url) {
