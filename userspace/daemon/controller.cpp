@@ -157,21 +157,8 @@ void Controller::carry_out(const core::StartProbe& action) {
 }
 
 void Controller::carry_out(const core::ForgetFlows& action) {
-  ports::FlowCursor cursor;
-  while (true) {
-    const auto flows = plane_.next_flows(cursor);
-    if (!flows) {
-      spdlog::error("{}", flows.error().message);
-      return;
-    }
-    if (flows->empty()) {
-      return;
-    }
-    for (const ports::RememberedFlow& remembered : *flows) {
-      if (remembered.owner.entry == action.entry) {
-        plane_.forget_flow(remembered.flow);
-      }
-    }
+  if (auto forgotten = sweeper_.forget_flows_of(action.entry); !forgotten) {
+    spdlog::error("{}", forgotten.error().message);
   }
 }
 

@@ -64,24 +64,31 @@ adapters::ApiHandlers Daemon::api_handlers() {
 }
 
 adapters::MetricsSite Daemon::metrics_site() {
-  return {.metrics =
-              [this] {
-                const core::ProbeCounts& probes = node_->engine().probe_counts();
-                const adapters::DaemonFigures figures{
-                    .start_time_s = std::chrono::duration<double>(started_.time_since_epoch()).count(),
-                    .probes_passed = probes.pass,
-                    .probes_failed = probes.fail,
-                    .probes_inconclusive = probes.inconclusive,
-                    .health_changes = node_->controller().health_changes(),
-                    .reloads_applied = reloads_applied_,
-                    .reloads_refused = reloads_refused_};
-                return adapters::metrics_text(node_->engine().applied(), node_->maps(), status_inputs(),
-                                              figures);
-              },
-          .page =
-              [this] {
-                return adapters::status_page(node_->engine().applied(), node_->maps(), status_inputs());
-              }};
+  adapters::MetricsSite site;
+  site.metrics = [this] {
+    return adapters::metrics_text(node_->engine().applied(), node_->maps(), status_inputs(), figures());
+  };
+  site.page = [this] {
+    return adapters::status_page(node_->engine().applied(), node_->maps(), status_inputs());
+  };
+  return site;
+}
+
+adapters::DaemonFigures Daemon::figures() const {
+  const core::ProbeCounts& probes = node_->engine().probe_counts();
+  const FlowSweeper& sweeper = node_->controller().sweeper();
+  return {.start_time_s = std::chrono::duration<double>(started_.time_since_epoch()).count(),
+          .probes_passed = probes.pass,
+          .probes_failed = probes.fail,
+          .probes_inconclusive = probes.inconclusive,
+          .health_changes = node_->controller().health_changes(),
+          .reloads_applied = reloads_applied_,
+          .reloads_refused = reloads_refused_,
+          .flows = {.occupancy = sweeper.occupancy(),
+                    .limit = node_->engine().applied().config.node.limits.flows,
+                    .expired = sweeper.expired(),
+                    .evicted = sweeper.evicted(),
+                    .memory_bytes = node_->maps().flow_table_memory()}};
 }
 
 adapters::StatusInputs Daemon::status_inputs() const {

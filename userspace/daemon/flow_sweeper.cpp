@@ -3,6 +3,7 @@
 
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "daemon/contract_rows.hpp"
@@ -31,6 +32,7 @@ void FlowSweeper::begin(const core::Engine& engine) {
   cursor_ = {};
   found_ = {};
   seen_ = 0;
+  remembered_ = plane_.counters().at(PHX_COUNTER_REMEMBERED);
   services_.clear();
   for (const auto& [key, vip] : vip_rows(engine.services())) {
     if (vip.service != PHX_NO_SERVICE) {
@@ -52,9 +54,41 @@ Result<std::optional<core::FlowsSwept>> FlowSweeper::step(const core::Engine& en
   if (!flows->empty()) {
     return std::optional<core::FlowsSwept>();
   }
+  finish();
+  return std::optional<core::FlowsSwept>(std::exchange(found_, {}));
+}
+
+void FlowSweeper::finish() {
   under_way_ = false;
   occupancy_ = seen_;
-  return std::optional<core::FlowsSwept>(std::exchange(found_, {}));
+  if (!remembered_before_) {
+    remembered_before_ = remembered_ - std::min<std::uint64_t>(remembered_, seen_ + expired_);
+  }
+  const std::uint64_t gone = remembered_ - *remembered_before_;
+  evicted_ = std::max(evicted_, gone - std::min<std::uint64_t>(gone, expired_ + occupancy_));
+}
+
+void FlowSweeper::forget(const phx_flow& flow) {
+  plane_.forget_flow(flow);
+  ++expired_;
+}
+
+Result<void> FlowSweeper::forget_flows_of(core::EntryIndex entry) {
+  ports::FlowCursor cursor;
+  while (true) {
+    const auto flows = plane_.next_flows(cursor);
+    if (!flows) {
+      return Failure(flows.error());
+    }
+    if (flows->empty()) {
+      return {};
+    }
+    for (const ports::RememberedFlow& remembered : *flows) {
+      if (remembered.owner.entry == entry) {
+        forget(remembered.flow);
+      }
+    }
+  }
 }
 
 void FlowSweeper::judge(const ports::RememberedFlow& remembered, const core::Engine& engine,
@@ -66,8 +100,7 @@ void FlowSweeper::judge(const ports::RememberedFlow& remembered, const core::Eng
   const std::uint32_t idle_s = now_s > remembered.owner.seen_s ? now_s - remembered.owner.seen_s : 0;
   if (service == engine.services().end() ||
       idle_s > idle_limit_s(remembered.flow, remembered.owner, service->second.config)) {
-    plane_.forget_flow(remembered.flow);
-    ++expired_;
+    forget(remembered.flow);
     return;
   }
   ++seen_;

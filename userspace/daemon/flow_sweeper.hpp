@@ -31,10 +31,18 @@ class FlowSweeper {
   // is over. A TCP flow is idle after its service's transition. A failure of the kernel ends the walk.
   Result<std::optional<core::FlowsSwept>> step(const core::Engine& engine, std::uint32_t now_s);
 
+  // Takes every flow of an entry out of the table, at once. Fails when the kernel refuses.
+  Result<void> forget_flows_of(core::EntryIndex entry);
+
+  // All as of the last whole walk; counted since this object was made.
+  std::uint32_t occupancy() const { return occupancy_; }
   std::uint64_t expired() const { return expired_; }
-  std::uint32_t occupancy() const { return occupancy_; }  // of the last whole walk
+  // Pushed out by newer flows while the table was full: what came in and neither expired nor is there.
+  std::uint64_t evicted() const { return evicted_; }
 
  private:
+  void forget(const phx_flow& flow);
+  void finish();
   void judge(const ports::RememberedFlow& flow, const core::Engine& engine, std::uint32_t now_s);
 
   ports::DataPlane& plane_;
@@ -43,8 +51,12 @@ class FlowSweeper {
   std::map<std::string, core::ServiceIndex> services_;  // by the bytes of phx_vip_key
   core::FlowsSwept found_;
   std::uint32_t seen_ = 0;
-  std::uint64_t expired_ = 0;
   std::uint32_t occupancy_ = 0;
+  std::uint64_t expired_ = 0;
+  std::uint64_t evicted_ = 0;
+  std::uint64_t remembered_ = 0;  // the path's counter when this walk began
+  // What had come in before the first walk ended: it may have left without being seen.
+  std::optional<std::uint64_t> remembered_before_;
 };
 
 }  // namespace phalanx::daemon

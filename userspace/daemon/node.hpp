@@ -42,7 +42,7 @@ class Node {
   Result<void> take_down();
 
   bool adopted() const { return adopted_; }
-  Controller& controller() { return *controller_; }
+  Controller& controller() const { return *controller_; }
   const core::Engine& engine() const { return controller_->engine(); }
   const adapters::BalancerMaps& maps() const { return maps_; }
   std::vector<adapters::XdpDescription> interfaces() const;

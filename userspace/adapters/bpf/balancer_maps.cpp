@@ -10,6 +10,8 @@
 #include <bit>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
+#include <string>
 
 #include "adapters/bpf/pinned_object.hpp"
 
@@ -142,6 +144,18 @@ Result<std::vector<ports::RememberedFlow>> BalancerMaps::next_flows(ports::FlowC
     flows.push_back({keys[i], owners[i]});
   }
   return flows;
+}
+
+std::uint64_t BalancerMaps::flow_table_memory() const {
+  std::ifstream info(fmt::format("/proc/self/fdinfo/{}", map(kFlows)));
+  std::string key;
+  while (info >> key) {
+    std::uint64_t bytes = 0;
+    if (key == "memlock:" && info >> bytes) {
+      return bytes;
+    }
+  }
+  return 0;
 }
 
 void BalancerMaps::forget_flow(const phx_flow& flow) {

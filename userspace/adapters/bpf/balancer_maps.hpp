@@ -79,6 +79,8 @@ class BalancerMaps final : public ports::DataPlane {
   phx_traffic service_traffic(std::uint32_t index) const override;
   phx_traffic backend_traffic(std::uint16_t entry) const override;
   std::vector<std::uint64_t> counters() const override;
+  // Bytes that the kernel holds for the flow table; 0 where it does not tell.
+  std::uint64_t flow_table_memory() const;
   Result<std::vector<ports::RememberedFlow>> next_flows(ports::FlowCursor& cursor) const override;
 
   void store_slot(std::uint32_t row, phx_slot slot) override;
