@@ -118,7 +118,7 @@ class Engine {
 
   // engine_rearm.cpp: bringing an entry's standing into tables
   void rearm_user(Entry& entry, const User& user, Now now, Actions& actions);
-  void finish_rearm(EntryIndex index, Entry& entry, Actions& actions) const;
+  void finish_rearm(EntryIndex index, Entry& entry, Actions& actions);
   void announce_backend(ServiceInForce& service, MemberIndex member, Now now, Actions& actions) const;
   void announce_redundancy(ServiceInForce& service, Now now, Actions& actions) const;
   BackendState state_of(const ServiceInForce& service, MemberIndex member) const;
@@ -127,6 +127,7 @@ class Engine {
   // engine_flows.cpp: the end of transitions and of entries that linger
   void end_transitions(ServiceInForce& service, const std::set<std::uint32_t>& with_flows_elsewhere, Now now,
                        Actions& actions) const;
+  void lose_previous(EntryIndex index, Actions& actions);
   bool drains_in(const ServiceInForce& service, EntryIndex entry) const;
   void end_lingering(EntryIndex index, Now now, Actions& actions);
 

@@ -68,20 +68,24 @@ bool Engine::drains_in(const ServiceInForce& service, EntryIndex entry) const {
          });
 }
 
-// Slots first, then flows, then the row itself: nothing names it when it is given up.
-void Engine::end_lingering(EntryIndex index, Now now, Actions& actions) {
-  Entry& entry = entries_.at(index);
-  entry.shown_up = false;
-  actions.push_back(entry.shown_state(index));
+void Engine::lose_previous(EntryIndex index, Actions& actions) {
   for (auto& [service_index, service] : services_) {
     PatchSlots patch{service.config.name, {}};
-    for (const std::uint32_t slot : service.transitions.forget(index)) {
+    for (const std::uint32_t slot : service.transitions.lose(index)) {
       patch.stores.push_back(service.row(slot));
     }
     if (!patch.stores.empty()) {
       actions.push_back(std::move(patch));
     }
   }
+}
+
+// Slots first, then flows, then the row itself: nothing names it when it is given up.
+void Engine::end_lingering(EntryIndex index, Now now, Actions& actions) {
+  Entry& entry = entries_.at(index);
+  entry.shown_up = false;
+  actions.push_back(entry.shown_state(index));
+  lose_previous(index, actions);
   actions.push_back(ForgetFlows{index});
   schedule_.remove(index);
   const auto [first, last] = entries_by_address_.equal_range(entry.identity.endpoint.address);

@@ -45,8 +45,10 @@ void Engine::rearm_user(Entry& entry, const User& user, Now now, Actions& action
     PatchSlots patch{service.config.name, {}};
     patch.stores.reserve(changes.size());
     for (const SlotChange& change : changes) {
-      if (change.former_primary != change.owners.primary) {
-        service.begin_transition(change.slot, service.entry_of(change.former_primary), now.steady);
+      const MemberIndex former = change.former_server;
+      if (former != kNoMember && former != service.table->server(change.slot)) {
+        const bool lives = service.table->standing()[former].up;
+        service.begin_transition(change.slot, lives ? service.entry_of(former) : kNoEntry, now.steady);
       }
       patch.stores.push_back(service.row(change.slot));
     }
@@ -60,7 +62,7 @@ void Engine::rearm_user(Entry& entry, const User& user, Now now, Actions& action
   announce_redundancy(service, now, actions);
 }
 
-void Engine::finish_rearm(EntryIndex index, Entry& entry, Actions& actions) const {
+void Engine::finish_rearm(EntryIndex index, Entry& entry, Actions& actions) {
   show_hop(index, entry, actions);  // a reload may have changed the node's tunnel source
   const bool goes_up = !entry.shown_up && wants_up(index, entry);
   const bool drains = wants_draining(index, entry);
@@ -68,6 +70,9 @@ void Engine::finish_rearm(EntryIndex index, Entry& entry, Actions& actions) cons
     entry.shown_up = entry.shown_up || goes_up;
     entry.shown_draining = drains;
     actions.push_back(entry.shown_state(index));
+  }
+  if (!entry.shown_up) {
+    lose_previous(index, actions);
   }
 }
 

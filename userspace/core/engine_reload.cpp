@@ -284,29 +284,34 @@ void Engine::take_transitions(ServiceInForce& service, const Engine& before, con
   const std::uint32_t former_mask = former.config.slots - 1;
   for (std::uint32_t slot = 0; slot < service.config.slots; ++slot) {
     const std::uint32_t former_slot = slot & former_mask;
-    const EntryIndex former_primary = former.entry_of(former.table->owners()[former_slot].primary);
-    const EntryIndex primary = service.entry_of(service.table->owners()[slot].primary);
-    const Transition* transition = former.transitions.find(former_slot);
-    if (former_primary == kNoEntry || primary == kNoEntry || former_primary == primary ||
-        before.entries_.at(former_primary).is_same_place(entries_.at(primary))) {
-      if (transition != nullptr && entries_.contains(transition->previous)) {
-        service.transitions.begin(slot, transition->previous, transition->until);
-      }
-    } else {
-      service.begin_transition(slot, former_primary, now.steady);
+    const EntryIndex former_server = former.entry_of(former.table->server(former_slot));
+    const EntryIndex server = service.entry_of(service.table->server(slot));
+    if (const Transition* transition = former.transitions.find(former_slot)) {
+      const bool is_known = entries_.contains(transition->previous);
+      service.transitions.begin(slot, is_known ? transition->previous : kNoEntry, transition->until);
+    }
+    if (former_server != kNoEntry && former_server != server &&
+        (server == kNoEntry || !before.entries_.at(former_server).is_same_place(entries_.at(server)))) {
+      service.begin_transition(slot, former_server, now.steady);
     }
   }
 }
 
-// Windows start anew: nobody knows how long they had run. A primary that is not the one that was pinned is a
-// change like any other.
+// Windows start anew: nobody knows how long they had run. A slot that another one serves than by what was
+// pinned is a change like any other.
 void Engine::adopt_transitions(ServiceInForce& service, const std::vector<SlotStore>& pinned, Now now) const {
+  const auto takes_packets = [this](EntryIndex index) {
+    const auto entry = entries_.find(index);
+    return entry != entries_.end() && entry->second.shown_up;
+  };
   for (std::uint32_t slot = 0; slot < service.config.slots && !pinned.empty(); ++slot) {
     const SlotStore& before = pinned[slot & (pinned.size() - 1)];
-    const bool moved = before.primary != service.entry_of(service.table->owners()[slot].primary);
-    const EntryIndex former = moved ? before.primary : before.previous;
-    if ((moved || before.tracked) && entries_.contains(former)) {
-      service.begin_transition(slot, former, now.steady);
+    const EntryIndex former_server = takes_packets(before.primary) ? before.primary : before.backup;
+    const EntryIndex server = service.entry_of(service.table->server(slot));
+    const bool moved = server != former_server && takes_packets(former_server);
+    const EntryIndex former = moved ? former_server : before.previous;
+    if (moved || before.tracked) {
+      service.begin_transition(slot, entries_.contains(former) ? former : kNoEntry, now.steady);
     }
   }
 }

@@ -35,7 +35,12 @@ SlotStore ServiceInForce::row(std::uint32_t slot) const {
 }
 
 void ServiceInForce::begin_transition(std::uint32_t slot, EntryIndex former, SteadyTime now) {
-  if (former != kNoEntry && config.track != Track::none) {
+  if (config.track == Track::none) {
+    return;
+  }
+  if (former == kNoEntry) {
+    transitions.begin_after_death(slot, now + config.transition);
+  } else {
     transitions.begin(slot, former, now + config.transition);
   }
 }

@@ -45,11 +45,12 @@ struct ServiceInForce {
     return member == kNoMember ? kNoEntry : members[member].entry;
   }
 
-  // The slot as the path is to see it: the table's owners, and in a tracked slot the former primary as
-  // previous.
+  // The slot as the path is to see it: the table's owners, and in a tracked slot the one that
+  // served before as previous.
   SlotStore row(std::uint32_t slot) const;
 
-  // The slot's primary was `former`. Remembers it, unless the service tracks nothing.
+  // The slot was served by `former`, which is dead where it is kNoEntry. Remembers it, unless the service
+  // tracks nothing.
   void begin_transition(std::uint32_t slot, EntryIndex former, SteadyTime now);
 
   // The share that a member that is up may hold at `now`, in 1/65536.

@@ -100,6 +100,9 @@ struct SlotTable::State {
   bool concerns(std::uint32_t slot, Seat seat) const;
   bool update_slot(std::uint32_t slot);
   Seat runner_up(std::uint32_t slot) const;
+  MemberIndex server(std::uint32_t slot) const {
+    return marks[slot].no_primary ? owners[slot].backup : owners[slot].primary;
+  }
   MemberIndex member(Seat seat) const { return seat == kNoSeat ? kNoMember : ranking.member(seat); }
 };
 
@@ -244,6 +247,9 @@ std::span<const MemberIndex> SlotTable::base() const {
 std::span<const Standing> SlotTable::standing() const {
   return state_->standing;
 }
+MemberIndex SlotTable::server(std::uint32_t slot) const {
+  return state_->server(slot);
+}
 std::uint32_t SlotTable::slots_without_backup() const {
   return state_->without_backup;
 }
@@ -260,8 +266,9 @@ std::vector<SlotChange> SlotTable::set_standing(MemberIndex member, Standing sta
   state.set_present(member, standing);
   for (std::uint32_t slot = 0; slot < state.spec.slots; ++slot) {
     if (!state.concerns(slot, seat)) continue;
-    const MemberIndex former = state.owners[slot].primary;
-    if (state.update_slot(slot)) changes.push_back({slot, former, state.owners[slot]});
+    const MemberIndex former = state.server(slot);
+    const bool changed = state.update_slot(slot);
+    if (changed || state.server(slot) != former) changes.push_back({slot, former, state.owners[slot]});
   }
   return changes;
 }

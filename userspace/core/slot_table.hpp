@@ -62,7 +62,7 @@ struct SlotOwners {
 
 struct SlotChange {
   std::uint32_t slot = 0;
-  MemberIndex former_primary = kNoMember;
+  MemberIndex former_server = kNoMember;  // whom server() named before
   SlotOwners owners;
 };
 
@@ -98,8 +98,11 @@ class SlotTable {
   std::span<const MemberIndex> base() const;   // likewise
   std::span<const Standing> standing() const;  // one for each member
 
-  // Changes one member's standing and returns the slots whose owners changed, in rising order of slot.
-  // Computes only the slots concerned.
+  // Who takes the slot's packets: its primary if that is up, else its backup. kNoMember: nobody is up.
+  MemberIndex server(std::uint32_t slot) const;
+
+  // Changes one member's standing and returns the slots whose owners or server changed, in rising order of
+  // slot. Computes only the slots concerned.
   std::vector<SlotChange> set_standing(MemberIndex member, Standing standing);
 
   // Slots that have no live backup now, and slots that have no live primary.

@@ -10,6 +10,26 @@ const Transition* Transitions::find(std::uint32_t slot) const {
   return found == slots_.end() ? nullptr : &found->second;
 }
 
+void Transitions::begin(std::uint32_t slot, EntryIndex former, SteadyTime until) {
+  Transition& transition = slots_[slot];
+  release(transition.previous);
+  transition = {former, until};
+  if (former != kNoEntry) {
+    ++naming_[former];
+  }
+}
+
+void Transitions::begin_after_death(std::uint32_t slot, SteadyTime until) {
+  slots_[slot].until = until;
+}
+
+void Transitions::release(EntryIndex previous) {
+  const auto named = naming_.find(previous);
+  if (named != naming_.end() && --named->second == 0) {
+    naming_.erase(named);
+  }
+}
+
 std::vector<std::uint32_t> Transitions::end(
     SteadyTime now, const std::function<bool(std::uint32_t slot, EntryIndex previous)>& may_end) {
   std::vector<std::uint32_t> ended;
@@ -19,21 +39,24 @@ std::vector<std::uint32_t> Transitions::end(
       continue;
     }
     ended.push_back(it->first);
+    release(it->second.previous);
     it = slots_.erase(it);
   }
   return ended;
 }
 
-std::vector<std::uint32_t> Transitions::forget(EntryIndex previous) {
-  std::vector<std::uint32_t> ended;
-  std::erase_if(slots_, [&](const auto& slot) {
-    if (slot.second.previous != previous) {
-      return false;
+std::vector<std::uint32_t> Transitions::lose(EntryIndex previous) {
+  std::vector<std::uint32_t> lost;
+  if (naming_.erase(previous) == 0) {
+    return lost;
+  }
+  for (auto& [slot, transition] : slots_) {
+    if (transition.previous == previous) {
+      transition.previous = kNoEntry;
+      lost.push_back(slot);
     }
-    ended.push_back(slot.first);
-    return true;
-  });
-  return ended;
+  }
+  return lost;
 }
 
 }  // namespace phalanx::core

@@ -14,16 +14,19 @@
 namespace phalanx::core {
 
 struct Transition {
-  EntryIndex previous = kNoEntry;  // the former primary
+  EntryIndex previous = kNoEntry;  // who served the slot before; kNoEntry when it is dead since
   SteadyTime until;                // end of the window
 };
 
 // Slots are numbered within their service.
 class Transitions {
  public:
-  // The slot's primary was `former` and is another one now. A slot that is tracked already names the last
-  // former primary from here on (flows of earlier ones are remembered by then), and its window begins anew.
-  void begin(std::uint32_t slot, EntryIndex former, SteadyTime until) { slots_[slot] = {former, until}; }
+  // The slot was served by `former` and is by another one now. A slot that is tracked already names the last
+  // former one from here on (flows of earlier ones are remembered by then), and its window begins anew.
+  void begin(std::uint32_t slot, EntryIndex former, SteadyTime until);
+  // The same when the former one is dead: nothing of its flows is left to be found, so that an earlier
+  // previous stays.
+  void begin_after_death(std::uint32_t slot, SteadyTime until);
 
   // None: the slot is not tracked.
   const Transition* find(std::uint32_t slot) const;
@@ -36,10 +39,15 @@ class Transitions {
   std::vector<std::uint32_t> end(SteadyTime now,
                                  const std::function<bool(std::uint32_t slot, EntryIndex previous)>& may_end);
 
-  // Ends, and returns in rising order, the slots whose previous is `previous`, which is given up.
-  std::vector<std::uint32_t> forget(EntryIndex previous);
+  // `previous` is dead or given up: no slot names it any longer. Its flows move, and are where the slot sends
+  // them from then on, also when it comes back. Returns the slots, in rising order; they stay tracked, for
+  // flows of others may be remembered.
+  std::vector<std::uint32_t> lose(EntryIndex previous);
 
  private:
+  void release(EntryIndex previous);  // one slot less names it
+
+  std::map<EntryIndex, std::size_t> naming_;  // how many slots name each previous
   std::map<std::uint32_t, Transition> slots_;
 };
 

@@ -411,7 +411,7 @@ core::FlowsSwept nothing_found() {
   return {};
 }
 
-TEST(Engine, slots_that_changed_primary_are_tracked_and_name_the_former_one) {
+TEST(Engine, slots_that_a_dead_backend_left_are_tracked_and_do_not_name_it) {
   World world = serving(four_backends());
   world.run(200ms);
   const auto before = world.plane.slots;
@@ -422,7 +422,24 @@ TEST(Engine, slots_that_changed_primary_are_tracked_and_name_the_former_one) {
     const bool moved = before[slot].primary == dead;
     ASSERT_EQ(slot_of(world, slot).flags, moved ? PHX_SLOT_TRACKED : 0u);
     if (moved) {
-      ASSERT_EQ(slot_of(world, slot).previous, dead);
+      ASSERT_EQ(slot_of(world, slot).previous, PHX_NO_ENTRY) << "its flows live elsewhere when it is back";
+    }
+  }
+}
+
+TEST(Engine, slots_that_a_recovered_backend_took_back_name_the_one_that_stood_in) {
+  World world = serving(four_backends());
+  world.run(200ms);
+  const core::EntryIndex victim = entry_of(world, 11);
+  const auto before = world.plane.slots;
+  world.verdicts[11] = Verdict::fail;
+  world.run(300ms);
+  world.verdicts[11] = Verdict::pass;
+  world.run(200ms);
+  for (std::uint32_t slot = 0; slot < PHX_MIN_SLOTS; ++slot) {
+    if (before[slot].primary == victim) {
+      ASSERT_EQ(slot_of(world, slot).primary, victim);
+      ASSERT_EQ(slot_of(world, slot).previous, before[slot].backup);
     }
   }
 }

@@ -61,20 +61,25 @@ TEST(SlotTableProperty, any_history_ends_in_the_table_of_a_fresh_build) {
   });
 }
 
-TEST(SlotTableProperty, a_change_returns_exactly_the_slots_whose_owners_changed) {
+TEST(SlotTableProperty, a_change_returns_exactly_the_slots_whose_owners_or_server_changed) {
   for_every_fleet([](RandomFleet& fleet) {
     SlotTable table = SlotTable::build(fleet.spec(), fleet.initial());
     for (int i = 0; i < kEvents; ++i) {
       const std::vector<SlotOwners> before = copy(table.owners());
+      const std::vector<Standing> standing(table.standing().begin(), table.standing().end());
       std::map<std::uint32_t, SlotOwners> changed;
       std::int64_t last = -1;
       for (const SlotChange& change : table.set_standing(fleet.any_member(), fleet.standing())) {
         EXPECT_GT(change.slot, last);
         last = change.slot;
         changed[change.slot] = change.owners;
+        EXPECT_EQ(change.former_server, server(before[change.slot], standing));
       }
       for (std::uint32_t slot = 0; slot < before.size(); ++slot) {
-        EXPECT_EQ(changed.contains(slot), table.owners()[slot] != before[slot]);
+        const MemberIndex serves = server(table.owners()[slot], table.standing());
+        EXPECT_EQ(table.server(slot), serves);
+        EXPECT_EQ(changed.contains(slot),
+                  table.owners()[slot] != before[slot] || serves != server(before[slot], standing));
         if (changed.contains(slot)) {
           EXPECT_EQ(changed[slot], table.owners()[slot]);
         }
