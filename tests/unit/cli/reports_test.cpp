@@ -62,11 +62,11 @@ TEST(BackendsText, fits_80_columns_whatever_drains) {
   long_one["address"] = "2001:db8:1234:5678:9abc:def0:1234:5678";
   long_one["reason"] = std::string(115, 'r');
   long_one["slots"] = {{"primary", 1048576}, {"backup", 1048576}};
-  EXPECT_LE(widest(backends_text({long_one}, 80)), 80u);
+  EXPECT_LE(widest(backends_text(json::array({long_one}), 80)), 80u);
 }
 
 TEST(ServicesText, shows_redundancy_only_where_some_is_lost) {
-  EXPECT_EQ(services_text({service("full")}, 80),
+  EXPECT_EQ(services_text(json::array({service("full")}), 80),
             "SERVICE  VIPS             PROTO  PORT  FORWARD   UP  DIGEST\n"
             "web      203.0.113.10 +1  tcp      80  ipip     1/2  0123456789abcdef\n");
   EXPECT_EQ(services_text({service("full"), service("last backend")}, 80),
@@ -81,7 +81,7 @@ TEST(ServicesText, fits_80_columns) {
   long_one["protocol"] = {"tcp", "udp"};
   long_one["port"] = 65535;
   long_one["backends"] = 4096;
-  EXPECT_LE(widest(services_text({long_one}, 80)), 80u);
+  EXPECT_LE(widest(services_text(json::array({long_one}), 80)), 80u);
 }
 
 }  // namespace
