@@ -11,9 +11,11 @@ namespace {
 
 std::vector<RedundancyMember> redundancy_members(const ServiceInForce& service) {
   std::vector<RedundancyMember> members;
+  members.reserve(service.members.size());
+  const auto standing = service.table->standing();
   for (std::size_t member = 0; member < service.members.size(); ++member) {
     const MemberInForce& m = service.members[member];
-    members.push_back({m.name, m.zone, service.table->standing()[member].up});
+    members.push_back({m.name, m.zone, standing[member].up});
   }
   return members;
 }

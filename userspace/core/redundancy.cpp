@@ -2,7 +2,6 @@
 #include "core/redundancy.hpp"
 
 #include <algorithm>
-#include <set>
 
 namespace phalanx::core {
 
@@ -20,35 +19,34 @@ const char* to_string(Redundancy redundancy) {
   return "none";
 }
 
-Redundancy redundancy_of(const std::vector<RedundancyMember>& members) {
-  std::set<std::string> zones;
-  std::set<std::string> live_zones;
-  std::size_t live = 0;
-  for (const RedundancyMember& member : members) {
-    zones.insert(member.zone);
-    if (member.live) {
-      ++live;
-      live_zones.insert(member.zone);
-    }
-  }
-  if (live == 0) {
+Redundancy redundancy_of(std::span<const RedundancyMember> members) {
+  const auto first = std::ranges::find(members, true, &RedundancyMember::live);
+  if (first == members.end()) {
     return Redundancy::none;
   }
-  if (live == 1) {
+  if (std::ranges::count(members, true, &RedundancyMember::live) == 1) {
     return Redundancy::last_backend;
   }
-  return zones.size() > 1 && live_zones.size() == 1 ? Redundancy::last_zone : Redundancy::full;
+  bool other_zone = false;
+  for (const RedundancyMember& member : members) {
+    const bool elsewhere = member.zone != first->zone;
+    if (elsewhere && member.live) {
+      return Redundancy::full;
+    }
+    other_zone = other_zone || elsewhere;
+  }
+  return other_zone ? Redundancy::last_zone : Redundancy::full;
 }
 
-std::string redundancy_reason(Redundancy redundancy, const std::vector<RedundancyMember>& members) {
+std::string redundancy_reason(Redundancy redundancy, std::span<const RedundancyMember> members) {
   const auto live = std::ranges::find(members, true, &RedundancyMember::live);
   switch (redundancy) {
     case Redundancy::full:
       return "every slot has a live backup";
     case Redundancy::last_zone:
-      return "all live backends are in zone " + live->zone;
+      return "all live backends are in zone " + std::string(live->zone);
     case Redundancy::last_backend:
-      return live->name + " is the last live backend; no slot has a live backup";
+      return std::string(live->name) + " is the last live backend; no slot has a live backup";
     case Redundancy::none:
       return "no backend is live";
   }

@@ -3,8 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
-#include <vector>
+#include <string_view>
 
 namespace phalanx::core {
 
@@ -19,14 +20,14 @@ enum class Redundancy : std::uint8_t {
 const char* to_string(Redundancy redundancy);
 
 struct RedundancyMember {
-  std::string name;
-  std::string zone;
+  std::string_view name;
+  std::string_view zone;
   bool live = false;  // may hold slots: neither down nor disabled
 };
 
-Redundancy redundancy_of(const std::vector<RedundancyMember>& members);
+Redundancy redundancy_of(std::span<const RedundancyMember> members);
 
 // What an operator should read beside it: "b2 (rack-1) is the last backend that is up; no slot has a backup".
-std::string redundancy_reason(Redundancy redundancy, const std::vector<RedundancyMember>& members);
+std::string redundancy_reason(Redundancy redundancy, std::span<const RedundancyMember> members);
 
 }  // namespace phalanx::core
