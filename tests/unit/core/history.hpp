@@ -416,7 +416,10 @@ inline void History::send(Connection& connection, fakes::PacketKind kind) {
                   [&](std::uint16_t entry) {
                     return entry == PHX_NO_ENTRY ? std::uint64_t{0} : plane.backends.at(entry).state;
                   });
-  if (ruling.entry == PHX_NO_ENTRY) return;
+  if (ruling.entry == PHX_NO_ENTRY) {
+    connection.open = false;  // nobody is up: refused
+    return;
+  }
   if (ruling.remember) remember(connection.flow, ruling.entry);
   const Endpoint to = node_.endpoint_of(ruling.entry);
   if (kind != fakes::PacketKind::syn && to != connection.owner) {
