@@ -191,8 +191,10 @@ struct choice {
 /* An index that names no entry is an entry that is not up. */
 static __always_inline int is_up(struct choice *choice, __u16 entry)
 {
+	__u32 key = entry; /* of its own, so that the choice stays in registers */
+
 	choice->entry = entry;
-	choice->backend = bpf_map_lookup_elem(&backends, &choice->entry);
+	choice->backend = bpf_map_lookup_elem(&backends, &key);
 	if (!choice->backend)
 		return 0;
 	choice->state = *(volatile __u64 *)&choice->backend->state;
@@ -220,10 +222,13 @@ static __always_inline int choose(struct choice *choice, struct phx_slot slot)
 
 static __always_inline int is_tracked(const struct phx_service *service, struct phx_slot slot)
 {
-	if (slot.flags & PHX_SLOT_TRACKED)
-		return service->track != PHX_TRACK_NONE;
-	return service->track == PHX_TRACK_ALL;
+	__u32 flag = slot.flags & PHX_SLOT_TRACKED;
+
+	if (!(flag | service->track)) /* one branch for nearly all packets */
+		return 0;
+	return service->track == PHX_TRACK_ALL || (flag && service->track == PHX_TRACK_AUTO);
 }
+PHX_ASSERT(PHX_TRACK_AUTO == 0, "a slot without flag, in a service without wishes, is all zeros");
 
 /* What the choice for a packet of a tracked slot depends on, besides the flow. */
 struct tracked {

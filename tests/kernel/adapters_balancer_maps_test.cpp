@@ -101,7 +101,10 @@ TEST_F(BalancerMapsTest, a_view_sees_every_commit_and_store_of_its_writer) {
     ASSERT_TRUE(maps.commit(state));
     ASSERT_EQ(view->load_state()->generation, generation);
   }
-  maps.write_service(2, {phx_region(4096, 4096), 77, PHX_NO_BACKEND_DROP, {}});
+  phx_service service{};
+  service.region = phx_region(4096, 4096);
+  service.seed = 77;
+  maps.write_service(2, service);
   EXPECT_EQ(view->service(2).seed, 77u);
   maps.store_region(2, phx_region(8192, 4096));
   EXPECT_EQ(phx_region_offset(view->service(2).region), 8192u);
@@ -117,7 +120,7 @@ TEST_F(BalancerMapsTest, a_view_sees_every_commit_and_store_of_its_writer) {
   EXPECT_EQ(view->backend(3).port, 0x5000);
   EXPECT_EQ(view->backend(3).next_hop[1].interface, 9u);
   EXPECT_EQ(view->backend(3).next_hop[0].interface, 0u);
-  maps.write_backend_status(3, {42, PHX_HEALTH_DOWN, "connect: refused"});
+  maps.write_backend_status(3, {42, 0, PHX_HEALTH_DOWN, "connect: refused"});
   EXPECT_STREQ(view->backend_status(3).reason, "connect: refused");
 }
 

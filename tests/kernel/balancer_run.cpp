@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "balancer.skel.h"
+#include "lib/hash.h"
 
 namespace phalanx::test {
 namespace {
@@ -57,6 +58,15 @@ phx_vip_key vip_key(const std::string& address, std::uint16_t port, std::uint8_t
   return key;
 }
 
+phx_flow flow_key(const Packet& packet) {
+  phx_flow flow{};
+  flow.to = vip_key(packet.to().address, packet.to().port, packet.protocol());
+  flow.source_port = static_cast<std::uint16_t>(packet.from().port << 8 | packet.from().port >> 8);
+  const auto source = map_address(packet.from().address);
+  std::copy(source.begin(), source.end(), flow.source);
+  return flow;
+}
+
 }  // namespace
 
 struct BalancerRun::Totals {
@@ -77,6 +87,7 @@ BalancerRun::BalancerRun() : object_(balancer_bpf__open()) {
     bpf_map__set_max_entries(map, kBackends);
   }
   bpf_map__set_max_entries(maps.slots, kServices * kSlots);
+  bpf_map__set_max_entries(maps.flows, kFlows);
   require(balancer_bpf__load(object_.get()) == 0, "the balancer cannot be loaded");
 }
 
@@ -155,6 +166,40 @@ void BalancerRun::rewrite_service(std::uint32_t service, const std::function<voi
   auto row = read<phx_service>(object_->maps.services, service);
   change(row);
   write(object_->maps.services, service, row);
+}
+
+void BalancerRun::rewrite_slots(std::uint32_t service, const phx_slot& slot) {
+  for (std::uint32_t i = 0; i < kSlots; i++) write(object_->maps.slots, service * kSlots + i, slot);
+}
+
+std::optional<phx_flow_owner> BalancerRun::remembered(const Packet& packet) const {
+  const phx_flow key = flow_key(packet);
+  phx_flow_owner owner{};
+  if (bpf_map__lookup_elem(object_->maps.flows, &key, sizeof(key), &owner, sizeof(owner), 0) != 0) return {};
+  return owner;
+}
+
+void BalancerRun::remember(const Packet& packet, const phx_flow_owner& owner) {
+  write(object_->maps.flows, flow_key(packet), owner);
+}
+
+std::size_t BalancerRun::flows() const {
+  std::size_t count = 0;
+  phx_flow key{};
+  const phx_flow* before = nullptr;
+  while (bpf_map__get_next_key(object_->maps.flows, before, &key, sizeof(key)) == 0) {
+    before = &key;
+    count++;
+  }
+  return count;
+}
+
+int BalancerRun::program_fd() const {
+  return bpf_program__fd(object_->progs.phalanx_xdp);
+}
+
+int BalancerRun::map_fd(const char* name) const {
+  return bpf_object__find_map_fd_by_name(object_->obj, name);
 }
 
 BalancerRun::Totals BalancerRun::totals() const {

@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "outcome.hpp"
 
@@ -16,6 +17,7 @@ namespace phalanx::test {
 constexpr std::uint8_t kTcp = 6;
 constexpr std::uint8_t kUdp = 17;
 constexpr std::uint32_t kSlots = 4096;  // of every service of the tests
+constexpr std::uint32_t kFlows = 1024;  // rows of the flow table
 
 class BalancerRun {
  public:
@@ -42,6 +44,19 @@ class BalancerRun {
   // The service's row as it stands, to be broken.
   void rewrite_service(std::uint32_t service, const std::function<void(phx_service&)>& change);
   void point_vip_at(std::uint8_t protocol, const Endpoint& vip, std::uint32_t service);
+
+  // All slots of the service, as they are from now on.
+  void rewrite_slots(std::uint32_t service, const phx_slot& slot);
+
+  // The flow table: what it has of the flow of packet, and a row put there for it.
+  [[nodiscard]] std::optional<phx_flow_owner> remembered(const Packet& packet) const;
+  void remember(const Packet& packet, const phx_flow_owner& owner);
+  // Rows of the flow table that hold a flow.
+  [[nodiscard]] std::size_t flows() const;
+
+  // For tests that do without the words above.
+  [[nodiscard]] int program_fd() const;
+  [[nodiscard]] int map_fd(const char* name) const;
 
   Outcome run(const Packet& packet, std::uint32_t headroom_taken = 0);
   Outcome run(const Bytes& frame);

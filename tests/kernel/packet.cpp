@@ -17,6 +17,11 @@ void put16(Bytes& bytes, std::size_t at, unsigned value) {
   bytes[at + 1] = static_cast<std::uint8_t>(value);
 }
 
+void append32(Bytes& bytes, std::uint32_t value) {
+  append16(bytes, value >> 16);
+  append16(bytes, value & 0xffff);
+}
+
 }  // namespace
 
 void append16(Bytes& bytes, unsigned value) {
@@ -68,6 +73,21 @@ Packet& Packet::protocol(std::uint8_t value) {
 Packet& Packet::icmp_type(std::uint8_t type, std::uint8_t code) {
   return icmp_type_ = type, icmp_code_ = code, *this;
 }
+Packet& Packet::flags(std::uint8_t value) {
+  return flags_ = value, *this;
+}
+Packet& Packet::numbers(std::uint32_t sequence, std::uint32_t acknowledgment) {
+  return sequence_ = sequence, acknowledgment_ = acknowledgment, *this;
+}
+Packet& Packet::window(std::uint16_t value) {
+  return window_ = value, *this;
+}
+Packet& Packet::claiming_data_offset(std::uint8_t words) {
+  return data_offset_ = words, *this;
+}
+Packet& Packet::label(std::uint16_t value) {
+  return label_ = value, *this;
+}
 Packet& Packet::options(unsigned words) {
   return option_words_ = words, *this;
 }
@@ -102,7 +122,11 @@ Bytes Packet::l4_header() const {
   append16(header, from_.port);
   append16(header, to_.port);
   if (protocol_ == kTcp) {
-    append(header, {0x01, 0x02, 0x03, 0x04, 0x0a, 0x0b, 0x0c, 0x0d, 0x50, 0x18, 0xfa, 0xf0, 0, 0, 0, 0});
+    append32(header, sequence_);
+    append32(header, acknowledgment_);
+    append(header, {static_cast<std::uint8_t>(data_offset_ << 4), flags_});
+    append16(header, window_);
+    append32(header, 0);
   } else {
     append16(header, static_cast<unsigned>(8 + payload_.size()));
     append16(header, 0);
@@ -135,7 +159,7 @@ Bytes Packet::ipv4(const Bytes& l4) const {
       static_cast<unsigned>(claimed_words_.value_or(static_cast<std::uint8_t>(5 + option_words_)));
   Bytes header{static_cast<std::uint8_t>(version_ << 4 | words), traffic_class_};
   append16(header, claimed_length_.value_or(static_cast<std::uint16_t>(size)));
-  append16(header, 0xbeef);
+  append16(header, label_);
   append16(header, fragment_ ? (fragment_->more ? 0x2000u : 0u) | fragment_->offset : 0x4000u);
   append(header, {ttl_, protocol_, 0, 0});
   append(header, address_bytes(from_.address));
@@ -149,8 +173,8 @@ Bytes Packet::ipv6(const Bytes& l4) const {
   const std::size_t more = (extension_ ? 8u : 0u) + (fragment_ ? 8u : 0u);
   const std::uint8_t behind_extension = fragment_ ? kFragmentHeader : protocol_;
   Bytes header;
-  append16(header, static_cast<unsigned>(version_) << 12 | static_cast<unsigned>(traffic_class_) << 4 | 0x3);
-  append16(header, 0x4567);
+  append16(header, static_cast<unsigned>(version_) << 12 | static_cast<unsigned>(traffic_class_) << 4);
+  append16(header, label_);
   append16(header, claimed_length_.value_or(static_cast<std::uint16_t>(more + l4.size())));
   append(header, {extension_.value_or(behind_extension), ttl_});
   append(header, address_bytes(from_.address));

@@ -10,6 +10,13 @@
 
 namespace phalanx::test {
 
+// Flags of a TCP header.
+constexpr std::uint8_t kFin = 0x01;
+constexpr std::uint8_t kSyn = 0x02;
+constexpr std::uint8_t kRst = 0x04;
+constexpr std::uint8_t kPush = 0x08;
+constexpr std::uint8_t kAck = 0x10;
+
 // The Internet checksum (RFC 1071) over bytes, straight from the definition.
 std::uint16_t internet_checksum(const Bytes& bytes);
 
@@ -27,6 +34,14 @@ class Packet {
   Packet& ttl(std::uint8_t value);
   Packet& protocol(std::uint8_t value);
   Packet& icmp_type(std::uint8_t type, std::uint8_t code = 0);
+  // TCP: as the header says; a segment is an ACK with data unless told.
+  Packet& flags(std::uint8_t value);
+  Packet& numbers(std::uint32_t sequence, std::uint32_t acknowledgment);
+  Packet& window(std::uint16_t value);
+  // TCP: the upper half of the byte, in words of 4 bytes.
+  Packet& claiming_data_offset(std::uint8_t words);
+  // IPv4: the id. IPv6: the flow label.
+  Packet& label(std::uint16_t value);
   // IPv4 header options, in words of 4 bytes.
   Packet& options(unsigned words);
   // IPv4: flags and offset; IPv6: a fragment header. offset in units of 8 bytes.
@@ -74,6 +89,12 @@ class Packet {
   std::optional<Bytes> carried_;
   std::uint8_t traffic_class_ = 0;
   std::uint8_t ttl_ = 57;
+  std::uint8_t flags_ = kPush | kAck;
+  std::uint32_t sequence_ = 0x01020304;
+  std::uint32_t acknowledgment_ = 0x0a0b0c0d;
+  std::uint16_t window_ = 0xfaf0;
+  std::uint8_t data_offset_ = 5;
+  std::uint16_t label_ = 0xbeef;
   std::uint8_t icmp_type_ = 0;
   std::uint8_t icmp_code_ = 0;
   unsigned option_words_ = 0;
