@@ -70,7 +70,7 @@ Result<std::uint64_t> flows_left(const Arguments& arguments) {
 
 std::string timed_out(const std::string& backend, std::uint64_t flows) {
   const std::string what =
-      flows == 0 ? "the last was seen less than 10 seconds before the end of the time"
+      flows == 0 ? "none is seen, but for less than the 10 seconds that it takes to be sure"
                  : counted(flows, "flow") + (flows == 1 ? " was" : " were") + " left when the time was over";
   return "wait for the flows of " + backend + ": " + what +
          "; it goes on draining: wait longer (--timeout), or disable it and they move";
