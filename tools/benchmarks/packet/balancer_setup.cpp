@@ -9,12 +9,16 @@
 #include <cstring>
 
 #include "balancer.skel.h"
+#include "lib/hash.h"
 
 namespace phalanx::bench {
 namespace {
 
 constexpr std::uint32_t kSlots = 65536;
-constexpr std::uint16_t kPort = 80;
+constexpr Service kServices[] = {{PHX_FAMILY_IPV4, kTcp, kPort},
+                                 {PHX_FAMILY_IPV4, kUdp, kPort},
+                                 {PHX_FAMILY_IPV6, kTcp, kPort},
+                                 {PHX_FAMILY_IPV4, kTcp, kTrackedPort}};
 constexpr const char* kClient[] = {"203.0.113.7", "2001:db8:c::7"};
 constexpr const char* kVip[] = {"198.51.100.10", "2001:db8:e::10"};
 constexpr const char* kStranger[] = {"198.51.100.99", "2001:db8:e::99"};
@@ -31,8 +35,21 @@ Frame address(phx_family family, const char* const (&texts)[2]) {
   return bytes;
 }
 
-std::uint32_t service_index(phx_family family, std::uint8_t protocol) {
-  return (is_ipv6(family) ? 2u : 0u) + (protocol == kUdp ? 1u : 0u);
+std::uint32_t index_of(const Service& service) {
+  std::uint32_t index = 0;
+  while (kServices[index].family != service.family || kServices[index].protocol != service.protocol ||
+         kServices[index].port != service.port) {
+    index++;
+  }
+  return index;
+}
+
+std::uint64_t seed_of(const Service& service) {
+  return 0x9e3779b97f4a7c15 + index_of(service);
+}
+
+std::uint16_t first_entry_of(phx_family family) {
+  return is_ipv6(family) ? kBackends : 0;
 }
 
 template <typename Key, typename Value>
@@ -58,7 +75,8 @@ void append(Frame& frame, const Frame& more) {
 }
 
 // Checksums are left 0: nothing on the path reads them.
-Frame frame_to(phx_family family, std::uint8_t protocol, const char* const (&to)[2]) {
+Frame frame_to(const Service& service, std::uint8_t tcp_flags, const char* const (&to)[2]) {
+  const auto [family, protocol, port] = service;
   const std::uint8_t l4_size = protocol == kTcp ? 20 : 30;
   Frame frame{2, 0, 0, 0, 0xaa, 1, 2, 0, 0, 0, 0xcc, 1};
   if (is_ipv6(family)) {
@@ -69,12 +87,12 @@ Frame frame_to(phx_family family, std::uint8_t protocol, const char* const (&to)
   }
   append(frame, address(family, kClient));
   append(frame, address(family, to));
-  append(frame, {0x9c, 0x40, 0, kPort});
+  append(frame, {0x9c, 0x40, 0, static_cast<std::uint8_t>(port)});
   const std::size_t l4 = frame.size() - 4;
   frame.resize(l4 + l4_size);
   if (protocol == kTcp) {
     frame[l4 + 12] = 0x50;
-    frame[l4 + 13] = 0x02;
+    frame[l4 + 13] = tcp_flags;
   } else {
     frame[l4 + 5] = l4_size;
   }
@@ -90,12 +108,8 @@ void BalancerSetup::Close::operator()(balancer_bpf* object) const {
 BalancerSetup::BalancerSetup() : object_(balancer_bpf__open_and_load()) {
   if (!object_)
     throw BenchError("load the balancer: the kernel refuses it; run as root on Linux 6.1 or newer");
-  std::uint32_t first_entry = 0;
-  for (const phx_family family : {PHX_FAMILY_IPV4, PHX_FAMILY_IPV6}) {
-    add_backends(family, first_entry);
-    for (const std::uint8_t protocol : {kTcp, kUdp}) add_service(family, protocol, first_entry);
-    first_entry += kBackends;
-  }
+  for (const phx_family family : {PHX_FAMILY_IPV4, PHX_FAMILY_IPV6}) add_backends(family);
+  for (const Service& service : kServices) add_service(service);
 }
 
 BalancerSetup::~BalancerSetup() = default;
@@ -104,7 +118,7 @@ int BalancerSetup::program_fd() const {
   return bpf_program__fd(object_->progs.phalanx_xdp);
 }
 
-void BalancerSetup::add_backends(phx_family family, std::uint32_t first_entry) {
+void BalancerSetup::add_backends(phx_family family) {
   for (std::uint32_t i = 0; i < kBackends; i++) {
     phx_backend row{};
     row.state = PHX_STATE_UP | PHX_STATE_REACHABLE;
@@ -119,31 +133,35 @@ void BalancerSetup::add_backends(phx_family family, std::uint32_t first_entry) {
     hop.destination_mac[0] = hop.source_mac[0] = 2;
     hop.destination_mac[5] = static_cast<std::uint8_t>(i);
     hop.interface = ingress_interface();
-    write(object_->maps.backends, first_entry + i, row);
+    write(object_->maps.backends, first_entry_of(family) + i, row);
   }
 }
 
-void BalancerSetup::add_service(phx_family family, std::uint8_t protocol, std::uint32_t first_entry) {
-  const std::uint32_t service = service_index(family, protocol);
+void BalancerSetup::add_service(const Service& service) {
+  const auto [family, protocol, port] = service;
+  const std::uint32_t index = index_of(service);
+  const auto entry = [&](std::uint32_t backend) {
+    return static_cast<std::uint16_t>(first_entry_of(service.family) + backend % kBackends);
+  };
+  const std::uint16_t flags = port == kTrackedPort ? PHX_SLOT_TRACKED : 0;
   for (std::uint32_t i = 0; i < kSlots; i++) {
     const std::uint32_t primary = i * 2654435761u % kBackends;
-    write(object_->maps.slots, service * kSlots + i,
-          phx_slot{static_cast<std::uint16_t>(first_entry + primary),
-                   static_cast<std::uint16_t>(first_entry + (primary + 1) % kBackends), PHX_NO_ENTRY, 0});
+    write(object_->maps.slots, index * kSlots + i,
+          phx_slot{entry(primary), entry(primary + 1), entry(primary + 2), flags});
   }
   phx_service row{};
-  row.region = phx_region(service * kSlots, kSlots);
-  row.seed = 0x9e3779b97f4a7c15 + service;
-  write(object_->maps.services, service, row);
+  row.region = phx_region(index * kSlots, kSlots);
+  row.seed = seed_of(service);
+  write(object_->maps.services, index, row);
   phx_vip_key key{};
   const Frame vip = address(family, kVip);
   std::copy(vip.begin(), vip.end(), key.address);
   key.family = static_cast<std::uint8_t>(family);
   admit(key);
   write(object_->maps.vips, key, phx_vip{PHX_NO_SERVICE, 0});
-  key.port = htons(kPort);
+  key.port = htons(port);
   key.protocol = protocol;
-  write(object_->maps.vips, key, phx_vip{service, 0});
+  write(object_->maps.vips, key, phx_vip{index, 0});
 }
 
 void BalancerSetup::admit(const phx_vip_key& key) {
@@ -161,27 +179,42 @@ Expectation BalancerSetup::expectation(phx_family family) {
   return {XDP_TX, is_ipv6(family) ? 40u : 20u, ntohl(last_bytes), kBackends};
 }
 
-std::uint64_t BalancerSetup::packets(phx_family family, std::uint8_t protocol) const {
-  return per_cpu_first_word_sum<std::uint64_t>(object_->maps.service_traffic, service_index(family, protocol),
-                                               2);
+std::uint64_t BalancerSetup::packets(const Service& service) const {
+  return per_cpu_first_word_sum<std::uint64_t>(object_->maps.service_traffic, index_of(service), 2);
+}
+
+std::uint64_t BalancerSetup::counter(phx_counter counter) const {
+  return per_cpu_first_word_sum<std::uint64_t>(object_->maps.counters, counter, 1);
 }
 
 std::uint64_t BalancerSetup::all_packets() const {
   std::uint64_t all = 0;
-  for (std::uint32_t i = 0; i < 4; i++) {
-    all += per_cpu_first_word_sum<std::uint64_t>(object_->maps.service_traffic, i, 2);
-  }
-  for (std::uint32_t i = 0; i < PHX_COUNTER_COUNT; i++) {
-    all += per_cpu_first_word_sum<std::uint64_t>(object_->maps.counters, i, 1);
-  }
+  for (const Service& service : kServices) all += packets(service);
+  for (std::uint32_t i = 0; i < PHX_COUNTER_COUNT; i++) all += counter(static_cast<phx_counter>(i));
   return all;
 }
 
-Frame frame_to_vip(phx_family family, std::uint8_t protocol) {
-  return frame_to(family, protocol, kVip);
+double BalancerSetup::slots_touched(const Service& service, const Frame& frame, std::uint32_t flows) {
+  std::vector<bool> touched(kSlots);
+  phx_flow flow{};
+  flow.to.protocol = service.protocol;
+  flow.to.family = PHX_FAMILY_IPV4;
+  flow.to.port = htons(service.port);
+  std::copy_n(frame.begin() + 30, 4, flow.to.address);
+  for (std::uint32_t i = 0; i < flows; i++) {
+    const Frame varied = vary(frame, i);
+    std::copy_n(varied.begin() + 26, 4, flow.source);
+    std::memcpy(&flow.source_port, varied.data() + 34, 2);
+    touched[phx_slot_index(phx_region(0, kSlots), phx_slot_hash(&flow, seed_of(service)))] = true;
+  }
+  return static_cast<double>(std::count(touched.begin(), touched.end(), true)) / kSlots;
 }
-Frame frame_to_stranger(phx_family family, std::uint8_t protocol) {
-  return frame_to(family, protocol, kStranger);
+
+Frame frame_to_vip(const Service& service, std::uint8_t tcp_flags) {
+  return frame_to(service, tcp_flags, kVip);
+}
+Frame frame_to_stranger(const Service& service) {
+  return frame_to(service, kAck, kStranger);
 }
 
 }  // namespace phalanx::bench

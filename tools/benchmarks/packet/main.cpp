@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "packet/measurement.hpp"
+#include "packet/memory.hpp"
 
 namespace {
 
@@ -23,7 +24,12 @@ int run(const Settings& settings, const std::string& json_path) {
   print_table(std::cout, measurement.ratios);
   std::cout << "\nin ns, the test loop included; wrapping is subtracted from the cases\n";
   print_table(std::cout, measurement.costs);
-  if (json_path.empty() || write_json(json_path, measurement.ratios)) return 0;
+  const std::vector<Figure> memory = measure_memory(balancer);
+  std::cout << "\nmemory, as the kernel accounts it\n";
+  print_table(std::cout, memory);
+  std::vector<Figure> figures = measurement.ratios;
+  figures.insert(figures.end(), memory.begin(), memory.end());
+  if (json_path.empty() || write_json(json_path, figures)) return 0;
   std::cerr << "write " << json_path << ": " << std::strerror(errno)
             << "; name a file in a writable folder\n";
   return 1;

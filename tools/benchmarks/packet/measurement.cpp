@@ -3,6 +3,7 @@
 
 #include <linux/bpf.h>
 
+#include <algorithm>
 #include <deque>
 #include <map>
 
@@ -16,17 +17,42 @@ constexpr const char* kForeignWrapped = "packet.foreign, wrapped (check)";
 // Any outer destination will do for a stand-in, at the price of asking.
 constexpr std::uint32_t kAnyBackend = 0xffffffff;
 
+// What the flow table does with nearly all packets of a case.
+enum class FlowTable { kUntouched, kHits, kRemembers };
+
 struct Case {
   std::string key;
-  phx_family family;
-  std::uint8_t protocol;
+  Service service;
+  std::uint8_t tcp_flags;
+  std::uint32_t flows;
+  FlowTable flow_table;
 };
+
+constexpr std::uint32_t kThousand = 1u << 10;
+constexpr std::uint32_t kMillion = 1u << 20;
+constexpr Service kTracked{PHX_FAMILY_IPV4, kTcp, kTrackedPort};
+const Case kCases[] = {
+    {"packet.tcp4.ipip.1", {}, kAck, 1, FlowTable::kUntouched},
+    {"packet.tcp6.ipip.1", {PHX_FAMILY_IPV6, kTcp, kPort}, kAck, 1, FlowTable::kUntouched},
+    {"packet.udp4.ipip.1", {PHX_FAMILY_IPV4, kUdp, kPort}, 0, 1, FlowTable::kUntouched},
+    {"packet.tcp4.ipip.1k", {}, kAck, kThousand, FlowTable::kUntouched},
+    {"packet.tcp4.ipip.1M", {}, kAck, kMillion, FlowTable::kUntouched},
+    {"packet.syn4.1M", {}, kSyn, kMillion, FlowTable::kUntouched},
+    {"packet.tcp4.tracked.1k", kTracked, kAck, kThousand, FlowTable::kHits},
+    {"packet.tcp4.tracked.1M", kTracked, kAck, kMillion, FlowTable::kRemembers},
+    {"packet.syn4.1M.tracked", kTracked, kSyn, kMillion, FlowTable::kRemembers},
+};
+
+// Below these shares a case would not measure what its name says.
+constexpr double kSlotsTouched = 0.6;
+constexpr double kNearlyAll = 0.9;
 
 // What wrapping costs, for packets of one shape: the call, the questions, the undoing.
 class WrappingCost {
  public:
-  WrappingCost(const Frame& frame, std::uint32_t pushed)
-      : once_(frame, {XDP_TX, pushed, 0, kAnyBackend}), twice_(frame, {XDP_TX, pushed, 0, kAnyBackend}) {
+  WrappingCost(const Frame& frame, std::uint32_t pushed, std::uint32_t flows = 1)
+      : once_(frame, {XDP_TX, pushed, 0, kAnyBackend, flows}),
+        twice_(frame, {XDP_TX, pushed, 0, kAnyBackend, flows}) {
     once_.wrap(StandIn::kPushOnce);
     twice_.wrap(StandIn::kPushTwice);
   }
@@ -49,31 +75,38 @@ class Bench {
   Bench(const BalancerSetup& balancer, std::uint32_t repeats)
       : balancer_(balancer),
         repeats_(repeats),
-        foreign_(frame_to_stranger(PHX_FAMILY_IPV4, kTcp)),
-        yardstick_(frame_to_vip(PHX_FAMILY_IPV4, kTcp), {XDP_TX, 0, 0, 0}),
+        foreign_(frame_to_stranger({})),
+        yardstick_(frame_to_vip({}), {XDP_TX, 0, 0, 0}),
         wrapped_foreign_(foreign_, {XDP_PASS, 0, 0, 0}),
         cost_unchanged_(foreign_, 0),
-        cost_4_(frame_to_vip(PHX_FAMILY_IPV4, kTcp), 20),
-        cost_6_(frame_to_vip(PHX_FAMILY_IPV6, kTcp), 40) {
+        cost_4_(frame_to_vip({}), 20),
+        cost_4_varied_(frame_to_vip({}), 20, kMillion),
+        cost_6_(frame_to_vip({PHX_FAMILY_IPV6, kTcp, kPort}), 40) {
     wrapped_foreign_.wrap(balancer.program_fd());
-    for (const Case& each : cases_) {
-      wrappers_.emplace_back(frame_to_vip(each.family, each.protocol),
-                             BalancerSetup::expectation(each.family));
-      wrappers_.back().wrap(balancer.program_fd());
+    for (const Case& each : kCases) {
+      const Frame frame = frame_to_vip(each.service, each.tcp_flags);
+      Expectation expectation = BalancerSetup::expectation(each.service.family);
+      expectation.flows = each.flows;
+      wrappers_.emplace_back(frame, expectation).wrap(balancer.program_fd());
+      if (each.flows == kMillion) check_slots(each, frame);
     }
   }
 
   void round() {
-    const Frame frame = frame_to_vip(PHX_FAMILY_IPV4, kTcp);
-    const double tx = run_repeated(yardstick_.fd_of(StandIn::kTrivialTx), frame, repeats_).ns;
+    const double tx = run_repeated(yardstick_.fd_of(StandIn::kTrivialTx), frame_to_vip({}), repeats_).ns;
     const double wrapping_4 = cost_4_.measure(tx, repeats_);
+    const double wrapping_4_varied = cost_4_varied_.measure(tx, repeats_);
     const double wrapping_6 = cost_6_.measure(tx, repeats_);
     ns_[kYardstick].push_back(tx);
     ns_["wrapping, 20 bytes undone"].push_back(wrapping_4);
+    ns_["wrapping, 20 bytes undone, flow varied"].push_back(wrapping_4_varied);
     ns_["wrapping, 40 bytes undone"].push_back(wrapping_6);
-    for (std::size_t i = 0; i < std::size(cases_); i++) {
-      const double wrapped = served(cases_[i], wrappers_[i]);
-      record(cases_[i].key, wrapped - (cases_[i].family == PHX_FAMILY_IPV4 ? wrapping_4 : wrapping_6), tx);
+    for (std::size_t i = 0; i < std::size(kCases); i++) {
+      const Case& each = kCases[i];
+      const double wrapping = each.flows > 1                           ? wrapping_4_varied
+                              : each.service.family == PHX_FAMILY_IPV4 ? wrapping_4
+                                                                       : wrapping_6;
+      record(each.key, served(each, wrappers_[i]) - wrapping, tx);
     }
     foreign(tx);
   }
@@ -91,15 +124,40 @@ class Bench {
     ratios_[key].push_back(ns / tx);
   }
 
+  void check_slots(const Case& each, const Frame& frame) const {
+    const double share = BalancerSetup::slots_touched(each.service, frame, std::min(each.flows, repeats_));
+    if (share < kSlotsTouched) {
+      throw BenchError("measure " + each.key + ": its flows touch " + std::to_string(share) +
+                       " of the slots only; ask for more repeats");
+    }
+  }
+
   double served(const Case& each, Wrapper& wrapper) {
-    const std::uint64_t before = balancer_.packets(each.family, each.protocol);
+    const std::uint64_t before = balancer_.packets(each.service);
+    const std::uint64_t hits = balancer_.counter(PHX_COUNTER_BY_FLOW);
+    const std::uint64_t remembered = balancer_.counter(PHX_COUNTER_REMEMBERED);
     const RunReport report = wrapper.run(repeats_);
-    const std::uint64_t counted = balancer_.packets(each.family, each.protocol) - before;
+    const std::uint64_t counted = balancer_.packets(each.service) - before;
     if (counted != report.runs) {
       throw BenchError("measure " + each.key + ": the service counted " + std::to_string(counted) +
                        " packets of " + std::to_string(report.runs));
     }
+    check_flow_table(each, balancer_.counter(PHX_COUNTER_BY_FLOW) - hits,
+                     balancer_.counter(PHX_COUNTER_REMEMBERED) - remembered, report.runs);
     return report.ns;
+  }
+
+  static void check_flow_table(const Case& each, std::uint64_t hits, std::uint64_t remembered,
+                               std::uint64_t runs) {
+    const double nearly_all = kNearlyAll * static_cast<double>(runs);
+    const bool as_named = each.flow_table == FlowTable::kUntouched ? hits + remembered == 0
+                          : each.flow_table == FlowTable::kHits
+                              ? static_cast<double>(hits) > nearly_all
+                              : static_cast<double>(remembered) > nearly_all;
+    if (as_named) return;
+    throw BenchError("measure " + each.key + ": of " + std::to_string(runs) + " packets " +
+                     std::to_string(hits) + " hit the flow table and " + std::to_string(remembered) +
+                     " were remembered, which is another case");
   }
 
   // A foreign packet stays as it is, so that it can be measured without the wrapper, and the wrapper by it.
@@ -114,9 +172,6 @@ class Bench {
     ns_[kForeignWrapped].push_back(wrapped - cost_unchanged_.measure(tx, repeats_));
   }
 
-  const Case cases_[3] = {{"packet.tcp4.ipip.1", PHX_FAMILY_IPV4, kTcp},
-                          {"packet.tcp6.ipip.1", PHX_FAMILY_IPV6, kTcp},
-                          {"packet.udp4.ipip.1", PHX_FAMILY_IPV4, kUdp}};
   const BalancerSetup& balancer_;
   std::uint32_t repeats_;
   Frame foreign_;
@@ -124,6 +179,7 @@ class Bench {
   Wrapper wrapped_foreign_;
   WrappingCost cost_unchanged_;
   WrappingCost cost_4_;
+  WrappingCost cost_4_varied_;
   WrappingCost cost_6_;
   std::deque<Wrapper> wrappers_;
   std::map<std::string, std::vector<double>> ns_;

@@ -16,7 +16,11 @@ struct Expectation {
   std::uint32_t pushed = 0;         // bytes by which it lengthens the head: 0, 20 or 40
   std::uint32_t first_backend = 0;  // last four bytes of the lowest outer destination, host order
   std::uint32_t backends = 0;       // how many follow each other from there on
+  std::uint32_t flows = 1;          // IPv4: the frame is varied into so many, a power of two
 };
+
+// The frame of the flow of this number: its client's address and port are made of it.
+Frame vary(Frame frame, std::uint32_t flow);
 
 // One of the wrapper's own programs, that stand in for the measured one.
 enum class StandIn { kTrivialTx, kPushOnce, kPushTwice };

@@ -24,7 +24,10 @@ const volatile __u32 backends;         /* how many follow each other from there 
 const volatile __u64 ethernet_start;   /* the first 8 bytes of the frame, as they lie there */
 const volatile __u32 ethernet_middle;  /* the next 4 */
 const volatile __u16 ethernet_type;    /* the last 2 */
+const volatile __u32
+	flows; /* IPv4: runs take turns through so many, a power of two; 1: all are as the frame */
 
+__u32 turn;      /* of the flow that the next run is of */
 __u64 surprises; /* runs with another verdict, or another outer destination than a backend's */
 
 static __noinline int call_target(struct xdp_md *ctx)
@@ -47,6 +50,19 @@ static __always_inline int is_to_backend(void *data, void *end)
 	return PHX_SWAP32(phx_load32(last)) - first_backend < backends;
 }
 
+/* packet/wrapper.cpp has the same as vary(). */
+static __always_inline int vary(struct xdp_md *ctx)
+{
+	__u8 *frame = (void *)(long)ctx->data;
+	__u32 flow = turn++ & (flows - 1);
+
+	if ((void *)(frame + 36) > (void *)(long)ctx->data_end)
+		return 0;
+	*(phx_wire16 *)(frame + 28) = PHX_SWAP16(flow >> 16); /* the lower half of the client's address */
+	*(phx_wire16 *)(frame + 34) = PHX_SWAP16(flow);       /* its port */
+	return 1;
+}
+
 static __always_inline int restore(struct xdp_md *ctx)
 {
 	struct phx_ethernet *ethernet;
@@ -59,7 +75,7 @@ static __always_inline int restore(struct xdp_md *ctx)
 	phx_store64(ethernet->destination, ethernet_start);
 	phx_store32(ethernet->source + 2, ethernet_middle);
 	ethernet->type = ethernet_type;
-	return 1;
+	return flows <= 1 || vary(ctx);
 }
 
 SEC("xdp")
