@@ -12,9 +12,9 @@ const Transition* Transitions::find(std::uint32_t slot) const {
 
 void Transitions::begin(std::uint32_t slot, EntryIndex former, SteadyTime until) {
   Transition& transition = slots_[slot];
-  release(transition.previous);
-  transition = {former, until};
-  if (former != kNoEntry) {
+  transition.until = until;
+  if (transition.previous == kNoEntry && former != kNoEntry) {
+    transition.previous = former;
     ++naming_[former];
   }
 }

@@ -14,15 +14,16 @@
 namespace phalanx::core {
 
 struct Transition {
-  EntryIndex previous = kNoEntry;  // who served the slot before; kNoEntry when it is dead since
+  EntryIndex previous = kNoEntry;  // who served the slot before its changes; kNoEntry when it is dead since
   SteadyTime until;                // end of the window
 };
 
 // Slots are numbered within their service.
 class Transitions {
  public:
-  // The slot was served by `former` and is by another one now. A slot that is tracked already names the last
-  // former one from here on (flows of earlier ones are remembered by then), and its window begins anew.
+  // The slot was served by `former` and is by another one now. Its window begins anew. A slot that is tracked
+  // already goes on naming who served it before all of its changes: flows of those that served it since began
+  // while it was tracked, so they are remembered; the only ones that are not have been silent since before.
   void begin(std::uint32_t slot, EntryIndex former, SteadyTime until);
   // The same when the former one is dead: nothing of its flows is left to be found, so that an earlier
   // previous stays.

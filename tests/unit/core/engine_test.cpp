@@ -489,6 +489,24 @@ TEST(Engine, a_draining_backend_takes_no_slot_and_keeps_its_bit_until_it_is_undr
   }
 }
 
+TEST(Engine, a_slot_that_changes_twice_names_who_served_it_before_both) {
+  World world = serving(four_backends());
+  world.run(200ms);
+  const auto before = world.plane.slots;
+  const core::EntryIndex drained = entry_of(world, 12);
+  world.step(core::OverrideRequested{"web", {fakes::ipv4(10, 0, 1, 12), 80}, core::Word::drain});
+  world.finish_idle_work();
+  world.step(core::OverrideRequested{"web", {fakes::ipv4(10, 0, 1, 12), 80}, core::Word::undrain});
+  world.finish_idle_work();
+  for (std::uint32_t slot = 0; slot < PHX_MIN_SLOTS; ++slot) {
+    if (before[slot].primary == drained) {
+      ASSERT_EQ(slot_of(world, slot).previous, drained)
+          << "a flow that was silent meanwhile is still its own";
+      ASSERT_EQ(slot_of(world, slot).flags, PHX_SLOT_TRACKED);
+    }
+  }
+}
+
 TEST(Engine, a_new_backend_of_a_serving_service_waits_for_its_first_pass_and_to_settle) {
   World world = serving(four_backends());
   world.run(200ms);
