@@ -14,7 +14,8 @@
 
 namespace phalanx::core {
 
-// Probes begin in ticks: a loop that wakes for each of a thousand probes spends more on waking than on probing.
+// Probes begin in ticks: a loop that wakes for each of a thousand probes spends more on waking than on
+// probing.
 inline constexpr std::chrono::milliseconds kTick{5};
 
 // An entry is probed every interval, counted from begin to begin, at a phase that its identity decides, so
