@@ -58,7 +58,8 @@ def _status(lab):
         pid = process.pid() if process else None
         state = "-" if process is None else f"process {pid}" if pid else "no process"
         addresses = " ".join(f"{i.address4} {i.address6}" for i in host.interfaces[:1])
-        print(f"  {host.name:<8} {host.kind:<8} {host.zone:<7} {addresses:<28} {state}")
+        link = f", link {lab.network.condition(host.name)}" if host.kind == "backend" else ""
+        print(f"  {host.name:<8} {host.kind:<8} {host.zone:<7} {addresses:<28} {state}{link}")
 
 
 def _logs(lab):

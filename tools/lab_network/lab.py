@@ -78,8 +78,12 @@ class Lab:
             raise LabError("start a lab: network namespaces need root; run it with sudo") from error
         try:
             self._start(phalanx, say)
+        except LabError as error:
+            logs = Path("/tmp") / f"phalanx-lab-{self.prefix}failed-start"
+            self.keep_logs(logs)
+            self.stop()
+            raise LabError(f"{error}; the logs of all parts are kept in {logs}") from error
         except BaseException:
-            self._keep_logs()
             self.stop()
             raise
 
@@ -154,10 +158,6 @@ class Lab:
         directory.mkdir(parents=True, exist_ok=True)
         for path in [*self.run_dir.glob("logs/*"), *self.run_dir.glob("*.json")]:
             shutil.copy(path, directory)
-
-    def _keep_logs(self):
-        if self.run_dir.exists():
-            self.keep_logs(Path("/tmp") / f"phalanx-lab-{self.prefix}failed-start")
 
     # ---- breaking and mending
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Makes and removes the namespaces, links, addresses and routes of a lab; cuts links and mends them."""
 
+import json
+
 from lab_network import topology
 from lab_network.command_run import run
 from lab_network.errors import LabError
@@ -62,6 +64,14 @@ class FabricNetwork:
     def mend(self, backend):
         self._router([f"link set dev {self._port(backend)} up"])
         self._port_state(backend, "forwarding")
+
+    def condition(self, backend):
+        """How its link is: "whole", "cable pulled" or "drops everything"."""
+        router = self.namespaces[topology.ROUTER].name
+        port = json.loads(run(["bridge", "-n", router, "-j", "link", "show", "dev", self._port(backend)]).stdout)[0]
+        if "UP" not in port["flags"]:
+            return "cable pulled"
+        return "whole" if port["state"] == "forwarding" else "drops everything"
 
     @staticmethod
     def _sysctl_of(part):

@@ -41,7 +41,7 @@ class Node:
             if self.process.pid() is None:
                 raise LabError(f"start phalanxd on {self.host.name}: it ended; its last words: {self._last_words()}")
             if time.monotonic() > deadline:
-                raise LabError(f"start phalanxd on {self.host.name}: no answer within {within} s; see {self._log}")
+                raise LabError(f"start phalanxd on {self.host.name}: no answer within {within} s; see {self._log.name}")
             time.sleep(0.02)
 
     def daemon_answers(self):

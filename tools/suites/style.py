@@ -10,7 +10,7 @@ from suites.child import end_all, run
 from suites.outcome import BUILD, ROOT, Case
 
 FORMATTED = (".c", ".h", ".cpp", ".hpp")
-# What can't hold a comment, or is prose.
+# What can't hold a comment, is prose, or is a licence itself.
 UNMARKED = (".md", ".json", ".svg", ".png")
 UNMARKED_NAMES = ("LICENSE", ".gitignore", ".gitattributes", "packages")
 SPDX_WITHIN_LINES = 3
@@ -44,7 +44,8 @@ def _format(sources):
 
 
 def _spdx(sources):
-    files = [path for path in sources if not path.endswith(UNMARKED) and os.path.basename(path) not in UNMARKED_NAMES]
+    files = [path for path in sources if not path.endswith(UNMARKED) and not path.startswith("LICENSES/")
+             and os.path.basename(path) not in UNMARKED_NAMES]
     bare = []
     for path in files:
         head = (ROOT / path).read_text(errors="replace").splitlines()[:SPDX_WITHIN_LINES]
