@@ -12,9 +12,14 @@
 namespace phalanx::bench {
 namespace {
 
-// Two places are what the spread of a shared machine leaves meaningful.
+// Two places are what the spread of a shared machine leaves meaningful; a share below 1 has four.
+int places(double value) {
+  return std::abs(value) < 1 ? 4 : 2;
+}
+
 double rounded(double value) {
-  return std::round(value * 100) / 100;
+  const double unit = std::pow(10, places(value));
+  return std::round(value * unit) / unit;
 }
 
 }  // namespace
@@ -34,10 +39,11 @@ void print_table(std::ostream& out, const std::vector<Figure>& figures) {
   out << std::left << std::setw(column) << "case" << std::right << std::setw(10) << "median" << std::setw(10)
       << "low" << std::setw(10) << "high"
       << "  unit\n"
-      << std::fixed << std::setprecision(2);
+      << std::fixed;
   for (const Figure& figure : figures) {
-    out << std::left << std::setw(column) << figure.key << std::right << std::setw(10) << figure.value
-        << std::setw(10) << figure.low << std::setw(10) << figure.high << "  " << figure.unit << '\n';
+    out << std::setprecision(places(figure.value)) << std::left << std::setw(column) << figure.key
+        << std::right << std::setw(10) << figure.value << std::setw(10) << figure.low << std::setw(10)
+        << figure.high << "  " << figure.unit << '\n';
   }
 }
 

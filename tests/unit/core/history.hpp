@@ -72,8 +72,7 @@ class HistoryNode {
     EXPECT_TRUE(world.plane.commit(world.engine.applied()));  // as the controller does
     world.actions.clear();
   }
-  // Returns what the sweep found.
-  FlowsSwept sweep() {
+  void sweep() {
     daemon::FlowSweeper sweeper(world.plane);
     sweeper.begin(world.engine);
     std::optional<FlowsSwept> found;
@@ -85,7 +84,6 @@ class HistoryNode {
     world.step(*found);
     world.finish_idle_work();
     world.actions.clear();
-    return *found;
   }
 
   const ServiceInForce& service() const { return world.engine.services().begin()->second; }
@@ -352,14 +350,17 @@ inline void History::restart() {
   node_.world.finish_idle_work();
 }
 
+// A slot is tracked as long as a remembered flow of it lives elsewhere than where the slot sends it.
 inline void History::sweep() {
   ++kinds_[last_ = "sweep"];
-  const FlowsSwept found = node_.sweep();
-  for (const auto& [service, slots] : found.slots_with_flows_elsewhere) {
-    for (const std::uint32_t slot : slots) {
-      // On the backup of a primary that is down, a flow is where its slot sends it.
-      EXPECT_TRUE((node_.row(slot).flags & PHX_SLOT_TRACKED) != 0 || !node_.is_up(node_.row(slot).primary))
-          << "a flow lives elsewhere, slot " << slot;
+  node_.sweep();
+  const ServiceInForce& service = node_.service();
+  for (const auto& known : node_.world.plane.flows) {
+    const auto slot = static_cast<std::uint32_t>(phx_slot_hash(&known.flow, service.config.seed)) &
+                      (service.config.slots - 1);
+    const EntryIndex server = service.entry_of(service.table->server(slot));
+    if (server != known.owner.entry && node_.is_up(known.owner.entry)) {
+      EXPECT_TRUE((node_.row(slot).flags & PHX_SLOT_TRACKED) != 0) << "a flow lives elsewhere, slot " << slot;
     }
   }
 }
@@ -400,7 +401,8 @@ inline void History::remember(const phx_flow& flow, std::uint16_t entry) {
 
 inline void History::traffic() {
   for (Connection& connection : connections_) {
-    if (dice_.once_in(24)) connection.open = false;  // ends; its tuple comes again with a SYN
+    if (dice_.once_in(24)) connection.open = false;  // its client comes again
+    if (!connection.open) ++connection.flow.source_port;
     send(connection, connection.open ? fakes::PacketKind::other_tcp : fakes::PacketKind::syn);
   }
 }
