@@ -6,99 +6,13 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
+#include "balancer_maps.h"
 #include "lib/echo.h"
 #include "lib/encapsulate.h"
 #include "lib/parse.h"
 #include "lib/reject.h"
 
 #define NS_PER_S 1000000000ull
-
-/* Control sets max_entries of all but `counters` and `vip_filter` before it loads the object (node.limits).
- */
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, PHX_DEFAULT_SERVICES *PHX_VIPS_PER_SERVICE);
-	__type(key, struct phx_vip_key);
-	__type(value, struct phx_vip);
-} vips SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct phx_vip_filter);
-} vip_filter SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, PHX_DEFAULT_SERVICES);
-	__type(key, __u32);
-	__type(value, struct phx_service);
-} services SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, PHX_DEFAULT_SLOTS);
-	__type(key, __u32);
-	__type(value, struct phx_slot);
-} slots SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, PHX_DEFAULT_BACKENDS);
-	__type(key, __u32);
-	__type(value, struct phx_backend);
-} backends SEC(".maps");
-
-/* Read and written for packets of tracked slots only. */
-struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, PHX_DEFAULT_FLOWS);
-	__type(key, struct phx_flow);
-	__type(value, struct phx_flow_owner);
-} flows SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, PHX_DEFAULT_SERVICES);
-	__type(key, __u32);
-	__type(value, struct phx_traffic);
-} service_traffic SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, PHX_DEFAULT_BACKENDS);
-	__type(key, __u32);
-	__type(value, struct phx_traffic);
-} backend_traffic SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, PHX_COUNTER_COUNT);
-	__type(key, __u32);
-	__type(value, __u64);
-} counters SEC(".maps");
-
-/* The last two are user space's own; they are declared here so that they live and die with the others. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, PHX_DEFAULT_BACKENDS);
-	__type(key, __u32);
-	__type(value, struct phx_backend_status);
-} backend_status SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(map_flags, BPF_F_MMAPABLE);
-	__uint(max_entries, PHX_DEFAULT_STATE_PAGES);
-	__uint(key_size, sizeof(__u32));
-	__uint(value_size, PHX_STATE_PAGE);
-} state SEC(".maps");
 
 static __always_inline int counted(enum phx_counter counter, int verdict)
 {

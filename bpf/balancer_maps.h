@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The maps of balancer.bpf.c. phalanx.h says what each means, and who reads and writes it. */
+#ifndef PHALANX_BALANCER_MAPS_H
+#define PHALANX_BALANCER_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "lib/hash.h"
+
+/* Control sets max_entries of all but `counters` and `vip_filter` before it loads the object (node.limits).
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, PHX_DEFAULT_SERVICES *PHX_VIPS_PER_SERVICE);
+	__type(key, struct phx_vip_key);
+	__type(value, struct phx_vip);
+} vips SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct phx_vip_filter);
+} vip_filter SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PHX_DEFAULT_SERVICES);
+	__type(key, __u32);
+	__type(value, struct phx_service);
+} services SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PHX_DEFAULT_SLOTS);
+	__type(key, __u32);
+	__type(value, struct phx_slot);
+} slots SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PHX_DEFAULT_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct phx_backend);
+} backends SEC(".maps");
+
+/* Read and written for packets of tracked slots only. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, PHX_DEFAULT_FLOWS);
+	__type(key, struct phx_flow);
+	__type(value, struct phx_flow_owner);
+} flows SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, PHX_DEFAULT_SERVICES);
+	__type(key, __u32);
+	__type(value, struct phx_traffic);
+} service_traffic SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, PHX_DEFAULT_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct phx_traffic);
+} backend_traffic SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, PHX_COUNTER_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} counters SEC(".maps");
+
+/* The last two are user space's own; they are declared here so that they live and die with the others. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PHX_DEFAULT_BACKENDS);
+	__type(key, __u32);
+	__type(value, struct phx_backend_status);
+} backend_status SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PHX_DEFAULT_STATE_PAGES);
+	__uint(key_size, sizeof(__u32));
+	__uint(value_size, PHX_STATE_PAGE);
+} state SEC(".maps");
+
+#endif /* PHALANX_BALANCER_MAPS_H */
