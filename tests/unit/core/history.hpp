@@ -350,16 +350,18 @@ inline void History::restart() {
   node_.world.finish_idle_work();
 }
 
-// A slot is tracked as long as a remembered flow of it lives elsewhere than where the slot sends it.
+// A slot is tracked as long as a remembered flow of it lives elsewhere than where the slot sends it. A
+// connection that was refused is over, whatever the flow table says.
 inline void History::sweep() {
   ++kinds_[last_ = "sweep"];
   node_.sweep();
   const ServiceInForce& service = node_.service();
-  for (const auto& known : node_.world.plane.flows) {
-    const auto slot = static_cast<std::uint32_t>(phx_slot_hash(&known.flow, service.config.seed)) &
+  for (const Connection& connection : connections_) {
+    const auto owner = remembered(connection.flow);
+    const auto slot = static_cast<std::uint32_t>(phx_slot_hash(&connection.flow, service.config.seed)) &
                       (service.config.slots - 1);
-    const EntryIndex server = service.entry_of(service.table->server(slot));
-    if (server != known.owner.entry && node_.is_up(known.owner.entry)) {
+    if (connection.open && owner && node_.is_up(*owner) &&
+        service.entry_of(service.table->server(slot)) != *owner) {
       EXPECT_TRUE((node_.row(slot).flags & PHX_SLOT_TRACKED) != 0) << "a flow lives elsewhere, slot " << slot;
     }
   }
