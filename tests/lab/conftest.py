@@ -2,6 +2,7 @@
 """The lab as a fixture: one for the session, whole again after each test."""
 
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -20,6 +21,11 @@ from lab_network.topology import CLIENT  # noqa: E402
 # Not the prefix that people use by hand: their lab may run beside the tests.
 PREFIX = os.environ.get("PHALANX_LAB_PREFIX", "phxtest-")
 LOGS = BUILD / "test-logs" / "lab"
+
+
+def pytest_configure():
+    # SIGTERM ends a run as Ctrl-C does, by removing the lab.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

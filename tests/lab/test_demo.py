@@ -52,7 +52,7 @@ def test_demo_succeeds_within_a_minute(nothing_left):
     assert max(len(line) for line in output.splitlines()) <= 80, output
 
 
-@pytest.mark.parametrize("moment", ["starting the lab", "all is well", "its web server is killed"])
+@pytest.mark.parametrize("moment", ["starting the lab", "network:", "daemons:", "all is well", "its web server is killed"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_demo_leaves_nothing(nothing_left, moment, number):
     demo = start_demo()

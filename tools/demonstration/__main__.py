@@ -36,11 +36,9 @@ def main():
         signal.signal(number, _interrupted)
     lab = Lab(options.prefix)
     held, kept, status = False, False, 1
-    owned = False
     try:
         say("starting the lab")
         lab.start(say=lambda line: say("  " + line))
-        owned = True
         held = demonstrate(lab)
         kept = options.keep
         status = 0 if held else 1
@@ -52,7 +50,7 @@ def main():
     finally:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)  # nothing interrupts the cleaning up
-        if owned and not kept:
+        if lab.owned and not kept:
             if status == 1:
                 lab.keep_logs("/tmp/phalanx-demo-logs")
                 print("tools/demo: the parts' logs are in /tmp/phalanx-demo-logs", file=sys.stderr)

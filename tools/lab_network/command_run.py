@@ -4,6 +4,7 @@
 import subprocess
 
 from lab_network.errors import LabError
+from lab_network.interruption import held
 
 DEFAULT_TIMEOUT_S = 20
 
@@ -12,7 +13,10 @@ def run(argv, *, stdin=None, check=True, timeout=DEFAULT_TIMEOUT_S):
     """Runs argv, returns subprocess.CompletedProcess with text output. LabError if it fails or takes too long."""
     argv = [str(word) for word in argv]
     try:
-        done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout, check=False)
+        # In a session of its own: a terminal's Ctrl-C is for us, who must know how far the program came.
+        with held():
+            done = subprocess.run(argv, input=stdin, capture_output=True, text=True, timeout=timeout, check=False,
+                                  start_new_session=True)
     except FileNotFoundError as error:
         raise LabError(f"run {argv[0]}: it is not there; tools/setup installs and builds what the lab needs") from error
     except subprocess.TimeoutExpired as error:

@@ -23,6 +23,7 @@ from lab_network.binaries import PASS_OBJECT
 from lab_network.clients import answers
 from lab_network.command_run import run
 from lab_network.errors import LabError
+from lab_network.interruption import held
 from lab_network.network import FabricNetwork
 from lab_network.node import Node
 from lab_network.process import Process
@@ -41,6 +42,7 @@ class Lab:
         self.prefix = prefix
         self.run_dir = RUN_ROOT / prefix[:-1]
         self.services = list(services)
+        self.owned = False  # this object started the lab, so it must be stopped
         self.network = FabricNetwork(prefix, PASS_OBJECT)
         self.namespaces = self.network.namespaces
         self.nodes = {h.name: Node(h, self.namespaces[h.name], self.run_dir) for h in topology.NODES}
@@ -54,7 +56,7 @@ class Lab:
         try:
             lab.services = json.loads((lab.run_dir / "services.json").read_text())
         except FileNotFoundError as error:
-            raise LabError(f"find the lab {prefix!r}: it does not run; tools/lab start --prefix {prefix}") from error
+            raise LabError(f"find the lab {prefix!r}: it does not run; tools/lab --prefix {prefix} start") from error
         return lab
 
     def __enter__(self):
@@ -69,23 +71,31 @@ class Lab:
     def start(self, phalanx=True, say=lambda _: None):
         """phalanx: daemons and agents too. say: called with a line for each step. On failure nothing is left."""
         try:
-            RUN_ROOT.mkdir(parents=True, exist_ok=True)
-            self.run_dir.mkdir()
-        except FileExistsError as error:
-            raise LabError(f"start the lab {self.prefix!r}: {self.run_dir} is there, so it runs or was not removed; "
-                           f"tools/lab stop --prefix {self.prefix}") from error
-        except PermissionError as error:
-            raise LabError("start a lab: network namespaces need root; run it with sudo") from error
-        try:
+            with held():
+                self._claim()
+                self.owned = True
             self._start(phalanx, say)
         except LabError as error:
+            if not self.owned:
+                raise
             logs = Path("/tmp") / f"phalanx-lab-{self.prefix}failed-start"
             self.keep_logs(logs)
             self.stop()
             raise LabError(f"{error}; the logs of all parts are kept in {logs}") from error
         except BaseException:
-            self.stop()
+            if self.owned:
+                self.stop()
             raise
+
+    def _claim(self):
+        try:
+            RUN_ROOT.mkdir(parents=True, exist_ok=True)
+            self.run_dir.mkdir()
+        except FileExistsError as error:
+            raise LabError(f"start the lab {self.prefix!r}: {self.run_dir} is there, so it runs or was not removed; "
+                           f"tools/lab --prefix {self.prefix} stop") from error
+        except PermissionError as error:
+            raise LabError("start a lab: network namespaces need root; run it with sudo") from error
 
     def _start(self, phalanx, say):
         for name in ("logs", "processes", "bpf"):
@@ -119,6 +129,7 @@ class Lab:
 
     def stop(self):
         """Ends every process, removes every pin, namespace and file of the lab. Safe at any time, and twice."""
+        self.owned = False
         failures = []
 
         def attempt(what, *arguments):

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from lab_network.errors import LabError
+from lab_network.interruption import held
 
 _children = {}  # pid -> Popen, of this interpreter: they must be reaped
 
@@ -35,14 +36,14 @@ class Process:
         """Starts argv in a session of its own, with output appended to `log`."""
         if self.pid() is not None:
             raise LabError(f"start {self.name}: it runs already as process {self.pid()}")
-        with open(log, "ab") as output:
+        with open(log, "ab") as output, held():
             try:
                 child = subprocess.Popen([str(word) for word in argv], stdin=subprocess.DEVNULL, stdout=output,
                                          stderr=subprocess.STDOUT, start_new_session=True)
             except FileNotFoundError as error:
                 raise LabError(f"start {self.name}: {argv[0]} is not there; tools/setup builds it") from error
-        _children[child.pid] = child
-        self._record.write_text(json.dumps({"pid": child.pid, "start": _start_time(child.pid)}))
+            _children[child.pid] = child
+            self._record.write_text(json.dumps({"pid": child.pid, "start": _start_time(child.pid)}))
 
     def pid(self):
         """Its pid while it runs, else None."""
