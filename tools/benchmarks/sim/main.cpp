@@ -188,7 +188,7 @@ int main(int argc, char** argv) {
   CLI::App app("Simulates fleets: Phalanx beside plain Maglev and plain rendezvous hashing");
   std::string json;
   std::uint64_t table_seeds = 51;
-  std::uint64_t story_seeds = 3;
+  std::uint64_t story_seeds = 1;
   std::uint64_t scale = 1;
   app.add_option("--json", json, "write the figures to this file, too");
   app.add_option("--table-seeds", table_seeds, "fleets whose tables are measured")
