@@ -13,8 +13,8 @@ from suites.leftovers import present, run_leftovers
 from suites.outcome import RESULTS
 from suites.style import run_style
 
-SUITES = {"unit": lambda: run_gtest("unit"), "kernel": lambda: run_gtest("kernel"), "lab": run_lab,
-          "style": run_style}
+SUITES = {"unit": lambda: run_gtest("unit"), "sim": lambda: run_gtest("sim"), "kernel": lambda: run_gtest("kernel"),
+          "lab": run_lab, "style": run_style}
 PRIVILEGED = ("kernel", "lab")
 
 
