@@ -137,8 +137,13 @@ void Engine::on(const TimerFired&, Now now, Actions& actions) {
 }
 
 bool Engine::wants_up(EntryIndex index, const Entry& entry) const {
-  if (!entry.may_be_up() || entry.lingers()) {
-    return entry.may_be_up();
+  if (!entry.may_be_up()) {
+    return false;
+  }
+  // Who lingers only ends what it has: once down, or removed while disabled, there is nothing to come back
+  // to.
+  if (entry.lingers()) {
+    return entry.shown_up;
   }
   const auto [first, last] = users_.equal_range(index);
   return std::any_of(first, last, [&](const auto& user) {

@@ -96,19 +96,22 @@ void FlowSweeper::judge(const ports::RememberedFlow& remembered, const core::Eng
   const auto index = services_.find(bytes_of(remembered.flow.to));
   const auto service =
       index == services_.end() ? engine.services().end() : engine.services().find(index->second);
-  // The path may have seen the flow since now_s was read: that is not idle for four thousand million seconds.
-  const std::uint32_t idle_s = now_s > remembered.owner.seen_s ? now_s - remembered.owner.seen_s : 0;
-  if (service == engine.services().end() ||
-      idle_s > idle_limit_s(remembered.flow, remembered.owner, service->second.config)) {
-    forget(remembered.flow);
-    return;
+  if (service == engine.services().end()) {
+    return forget(remembered.flow);
   }
-  ++seen_;
-  ++found_.flows[remembered.owner.entry];
   const core::ServiceInForce& s = service->second;
   const std::uint64_t hash = phx_slot_hash(&remembered.flow, s.config.seed);
   const std::uint32_t slot = static_cast<std::uint32_t>(hash) & (s.config.slots - 1);
-  if (s.entry_of(s.table->owners()[slot].primary) != remembered.owner.entry) {
+  // A slot that is tracked no more had no flow elsewhere; kept, its memory would mislead a later connection.
+  const bool is_tracked = s.config.track == core::Track::all || s.transitions.find(slot) != nullptr;
+  // The path may have seen the flow since now_s was read: that is not idle for four thousand million seconds.
+  const std::uint32_t idle_s = now_s > remembered.owner.seen_s ? now_s - remembered.owner.seen_s : 0;
+  if (!is_tracked || idle_s > idle_limit_s(remembered.flow, remembered.owner, s.config)) {
+    return forget(remembered.flow);
+  }
+  ++seen_;
+  ++found_.flows[remembered.owner.entry];
+  if (s.entry_of(s.table->server(slot)) != remembered.owner.entry) {
     found_.slots_with_flows_elsewhere[service->first].insert(slot);
   }
 }

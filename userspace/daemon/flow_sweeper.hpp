@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Walks through the flow table, a piece at a time: expires what is idle and counts what lives elsewhere.
+// Walks through the flow table, a piece at a time: expires what is idle or of slots that are tracked no more,
+// and counts what lives elsewhere.
 #pragma once
 
 #include <cstdint>

@@ -553,6 +553,20 @@ TEST(Engine, a_removed_backend_drains_until_its_deadline_and_gives_up_its_row) {
   EXPECT_TRUE(world.plane.committed->layout.lingering().empty());
 }
 
+TEST(Engine, a_backend_removed_while_disabled_stays_down) {
+  World world = serving(four_backends());
+  world.run(200ms);
+  const core::EntryIndex gone = entry_of(world, 14);
+  world.step(core::OverrideRequested{"web", {fakes::ipv4(10, 0, 1, 14), 80}, core::Word::disable});
+  world.finish_idle_work();
+  core::Config next = four_backends();
+  next.services[0].backends.pop_back();
+  ASSERT_TRUE(world.apply(next));
+  world.finish_idle_work();
+  world.run(1s);
+  EXPECT_FALSE(world.plane.backend(gone).state & PHX_STATE_UP);
+}
+
 TEST(Engine, a_table_that_grows_remembers_who_held_each_slot) {
   World world = serving(four_backends());
   world.run(200ms);

@@ -29,9 +29,11 @@ phx_flow flow(std::uint16_t source_port, int vip = 10, std::uint8_t protocol = 6
   return flow;
 }
 
-World serving() {
+// Every slot counts as tracked, so that any flow may be remembered.
+World serving(core::Track track = core::Track::all) {
   core::Service web = service("web", 10, {backend("b1", 11), backend("b2", 12), backend("b3", 13)});
   web.protocols.push_back(core::Protocol::udp);
+  web.track = track;
   World world;
   EXPECT_TRUE(world.apply(config({web})));
   world.resolve_all_next_hops();
@@ -106,6 +108,14 @@ TEST(FlowSweeper, a_flow_seen_after_the_clock_was_read_is_not_idle) {
   daemon::FlowSweeper sweeper(world.plane);
   sweep(world, sweeper);
   EXPECT_EQ(world.plane.flows.size(), 1u);
+}
+
+TEST(FlowSweeper, forgets_flows_of_slots_that_are_tracked_no_more) {
+  World world = serving(core::Track::automatic);
+  world.plane.flows = {{flow(1), {0, 0, 0, kNow_s}}};
+  daemon::FlowSweeper sweeper(world.plane);
+  sweep(world, sweeper);
+  EXPECT_TRUE(world.plane.flows.empty());
 }
 
 TEST(FlowSweeper, forgets_flows_to_a_vip_that_is_served_no_more) {
