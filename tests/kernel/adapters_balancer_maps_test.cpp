@@ -20,7 +20,6 @@
 namespace phalanx::adapters {
 namespace {
 
-using ::testing::Each;
 using ::testing::HasSubstr;
 using testing::small_limits;
 using testing::small_state;

@@ -69,7 +69,7 @@ Node::Node(adapters::EventLoop& loop, adapters::PinDirectory directory, adapters
 
 Result<void> Node::follow_kernel() {
   auto next_hops = adapters::NetlinkNextHops::open(loop_, [this](ports::NextHopChange change) {
-    controller_->handle(core::NextHopChanged{change.target, std::move(change.hop), std::move(change.reason)});
+    controller_->handle(core::NextHopChanged{change.target, change.hop, std::move(change.reason)});
   });
   if (!next_hops) {
     return Failure(next_hops.error());

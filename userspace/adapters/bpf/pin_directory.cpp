@@ -206,7 +206,7 @@ std::vector<std::string> PinDirectory::linked_interfaces() const {
 
 Result<void> PinDirectory::try_lock() {
   while (!locked()) {
-    if (const Result<void> made = make_directories(path_); !made) {
+    if (Result<void> made = make_directories(path_); !made) {
       return made;
     }
     Descriptor directory(::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
