@@ -84,6 +84,8 @@ core::Config config_of(std::uint32_t services) {
     service.check = core::Check{};
     service.check->fall = 1;
     service.check->rise = 1;
+    // One flow serves all rounds: it must go back when the backend does, not stay where it was moved to.
+    service.track = core::Track::none;
     service.slots = services == 1 ? 65536 : PHX_MIN_SLOTS;
     for (std::uint8_t b = 1; b <= 4; ++b) {
       service.backends.push_back({.name = "b" + std::to_string(b),
