@@ -6,7 +6,7 @@ import json
 from suites.child import run
 from suites.outcome import BUILD, RESULTS, ROOT, Case, compared
 
-LIMIT_S = 600
+LIMIT_S = 1500
 
 
 def run_gtest(name):
