@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "adapters/bpf/pin_directory.hpp"
 #include "adapters/config/config_file.hpp"
 
 namespace phalanx::daemon {
@@ -16,6 +17,16 @@ namespace phalanx::daemon {
 namespace {
 
 constexpr std::size_t kEventsKept = 10'000;
+
+// A second daemon is told who the first one is, before it stumbles over that one's socket, which says less.
+// The lock is free again on return: the node takes it for good.
+Result<void> refuse_beside_another_daemon(const std::string& pin_dir) {
+  auto directory = adapters::PinDirectory::open(pin_dir, adapters::PinDirectory::IfMissing::fail);
+  if (!directory) {
+    return {};  // the node makes it, or says what is wrong with it
+  }
+  return directory->try_lock();
+}
 
 std::string generation_of(const Node& node) {
   return std::to_string(node.engine().applied().generation);
@@ -51,6 +62,9 @@ Result<std::unique_ptr<Daemon>> Daemon::start(DaemonOptions options, const core:
   daemon->handle_signals();
 
   // Whatever can be refused comes before the node, so that a refusal changes nothing.
+  if (auto alone = refuse_beside_another_daemon(daemon->options_.pin_dir); !alone) {
+    return Failure(alone.error());
+  }
   if (auto opened = daemon->open_api(); !opened) {
     return Failure(opened.error());
   }
