@@ -567,6 +567,22 @@ TEST(Engine, a_backend_removed_while_disabled_stays_down) {
   EXPECT_FALSE(world.plane.backend(gone).state & PHX_STATE_UP);
 }
 
+TEST(Engine, a_backend_renamed_while_down_stays_down_and_moves_no_slot) {
+  World world = serving(four_backends());
+  world.run(200ms);
+  world.verdicts[11] = Verdict::fail;
+  world.run(300ms);
+  const auto before = world.plane.slots;
+  core::Config renamed = four_backends();
+  renamed.services[0].backends[0].name = "another";
+  ASSERT_TRUE(world.apply(renamed));
+  world.finish_idle_work();
+  EXPECT_FALSE(is_up(world, 11));
+  for (std::size_t slot = 0; slot < before.size(); ++slot) {
+    ASSERT_EQ(world.plane.slots[slot].primary, before[slot].primary);
+  }
+}
+
 TEST(Engine, a_table_that_grows_remembers_who_held_each_slot) {
   World world = serving(four_backends());
   world.run(200ms);
