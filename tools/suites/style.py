@@ -15,7 +15,7 @@ UNMARKED = (".md", ".json", ".svg", ".png")
 UNMARKED_NAMES = ("LICENSE", ".gitignore", ".gitattributes", "packages")
 SPDX_WITHIN_LINES = 3
 TIDY_FILE_LIMIT_S = 180
-TIDY_LIMIT_S = 1200
+TIDY_LIMIT_S = 2400
 
 
 def _git(*words):
