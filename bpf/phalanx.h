@@ -26,7 +26,7 @@
 #define PHX_OFFSET(type, field) __builtin_offsetof(type, field)
 
 /* Raised whenever a map's key or value changes shape or meaning: pins of another layout are not adopted. */
-#define PHX_LAYOUT_VERSION 1u
+#define PHX_LAYOUT_VERSION 2u
 
 /* ---------------------------------------------------------------------------------------------- limits */
 
@@ -35,6 +35,7 @@
 #define PHX_DEFAULT_BACKENDS    4096u
 #define PHX_DEFAULT_SLOTS       1048576u
 #define PHX_DEFAULT_FLOWS       65536u
+#define PHX_DEFAULT_FRAGMENTS   16384u
 #define PHX_DEFAULT_STATE_PAGES 513u /* of map `state`: the header's page and two copies of 1 MiB */
 
 /* services[].slots: a power of two within these bounds. */
@@ -63,6 +64,9 @@ enum phx_family {
 enum phx_forward {
 	PHX_FORWARD_IPIP = 0, /* IP in IP, all four combinations (RFC 2003, RFC 2473, RFC 4213) */
 	PHX_FORWARD_L2 = 1,   /* the same packet, with the backend's MAC address */
+	PHX_FORWARD_GUE = 2,  /* IP in Generic UDP Encapsulation, variant 0 (draft-ietf-intarea-gue-09) */
+	PHX_FORWARD_NAT =
+		3, /* stateless destination NAT: the backend's address and port take the VIP's place */
 };
 
 /* What happens to a packet whose primary and backup are both down (services[].no_backend). */
@@ -70,6 +74,13 @@ enum phx_no_backend {
 	PHX_NO_BACKEND_DROP = 0,
 	PHX_NO_BACKEND_REJECT = 1,    /* TCP reset; ICMP or ICMPv6 port unreachable for UDP */
 	PHX_NO_BACKEND_LAST_GOOD = 2, /* sent to primary all the same */
+};
+
+/* What happens to a packet to a VIP, on a port without service (services[].unmatched). */
+enum phx_unmatched {
+	PHX_UNMATCHED_PASS = 0, /* handed to the node's kernel */
+	PHX_UNMATCHED_DROP = 1,
+	PHX_UNMATCHED_REJECT = 2, /* TCP reset; ICMP or ICMPv6 port unreachable for UDP; else dropped */
 };
 
 /* Which flows of a service are remembered one by one (services[].track). */
@@ -186,8 +197,9 @@ PHX_ASSERT(PHX_OFFSET(struct phx_vip_key, port) == 16, "vip key port");
 PHX_ASSERT(PHX_OFFSET(struct phx_vip_key, family) == 19, "vip key family");
 
 struct phx_vip {
-	__u32 service;  /* index into `services`, or PHX_NO_SERVICE */
-	__u32 reserved; /* 0 */
+	__u32 service;    /* index into `services`, or PHX_NO_SERVICE */
+	__u8 unmatched;   /* enum phx_unmatched; read in the VIP's own row only */
+	__u8 reserved[3]; /* 0 */
 };
 PHX_ASSERT(sizeof(struct phx_vip) == 8, "vip size");
 
@@ -259,9 +271,10 @@ struct phx_next_hop {
 	__u8 destination_mac[6];
 	__u8 source_mac[6];
 	__u32 interface; /* ifindex; the path redirects where it is not the one the packet came in by */
-	__u16 vlan;      /* 0: untagged; the path adds no tags yet and reads no other value */
-	__u16 reserved;  /* 0 */
-	__u8 tunnel_source[16]; /* outer source of ipip, of the backend's family */
+	__u16 vlan;      /* id of the outgoing 802.1Q tag, 1 to 4094; 0: untagged */
+	__u16 mtu; /* largest IP packet, outer header included, that may leave by it; 0: not known, not judged
+		    */
+	__u8 tunnel_source[16]; /* outer source of ipip and gue, of the backend's family */
 };
 PHX_ASSERT(sizeof(struct phx_next_hop) == 36, "next hop size");
 PHX_ASSERT(PHX_OFFSET(struct phx_next_hop, interface) == 12, "next hop interface");
@@ -273,14 +286,17 @@ PHX_ASSERT(PHX_OFFSET(struct phx_next_hop, tunnel_source) == 20, "next hop tunne
  * first to the row of next_hop[] that is not live), is one store.
  */
 struct phx_backend {
-	__u64 state;                     /* PHX_STATE_* */
-	__u8 address[16];                /* the backend's: outer destination of ipip */
-	__u16 port;                      /* be; the backend's */
-	__u8 family;                     /* of the addresses, enum phx_family; NONE: the row is free */
-	__u8 forward;                    /* enum phx_forward */
+	__u64 state;      /* PHX_STATE_* */
+	__u8 address[16]; /* the backend's: outer destination of a tunnel, new destination of nat */
+	__u16 port;       /* be; the backend's */
+	__u8 family;      /* of the addresses, enum phx_family; NONE: the row is free */
+	__u8 forward;     /* enum phx_forward */
 	struct phx_next_hop next_hop[2]; /* the live one is named by PHX_STATE_NEXT_HOP */
-	__u8 reserved[28];               /* 0 */
+	__u16 tunnel_port;               /* be; outer destination port of gue */
+	__u8 source_bits;  /* low bits of tunnel_source that the flow's hash fills in: 0 (none) to 64 */
+	__u8 reserved[25]; /* 0 */
 };
+PHX_ASSERT(PHX_OFFSET(struct phx_backend, tunnel_port) == 100, "tunnel port");
 PHX_ASSERT(sizeof(struct phx_backend) == 128, "backend size");
 PHX_ASSERT(PHX_OFFSET(struct phx_backend, state) == 0, "state is stored at once");
 PHX_ASSERT(PHX_OFFSET(struct phx_backend, family) == 26, "backend family");
@@ -319,6 +335,55 @@ struct phx_flow_owner {
 };
 PHX_ASSERT(sizeof(struct phx_flow_owner) == 8, "flow owner size: stored at once");
 #define PHX_FLOW_CLOSING (1u << 0) /* a FIN or RST was seen */
+
+/*
+ * Map `nat_sources`: hash, struct phx_vip_key (a nat backend's address and port) -> struct phx_nat_source.
+ * W: control. R: path: what a backend answers leaves as the VIP. A backend's address and port belong to one
+ * VIP and port, which the configuration makes sure of.
+ */
+struct phx_nat_source {
+	__u8 vip[16];  /* of the backend's family */
+	__u16 port;    /* be; the service's */
+	__u16 entry;   /* the backend's */
+	__u32 service; /* index into `services` */
+};
+PHX_ASSERT(sizeof(struct phx_nat_source) == 24, "nat source size");
+
+/*
+ * Map `fragments`: LRU hash, struct phx_datagram -> struct phx_datagram_owner, node.limits.fragments rows.
+ * W, R: path. Where the first fragment of a datagram went, for those that follow it. Nothing but fragments
+ * uses it, so that whoever fills it hurts fragments only.
+ */
+struct phx_datagram {
+	__u8 source[16];
+	__u8 destination[16];
+	__u32 id;       /* be; of IPv4 in the first two bytes, the others 0 */
+	__u8 protocol;  /* of IPv6: that of the fragment header */
+	__u8 family;    /* enum phx_family */
+	__u16 reserved; /* 0 */
+};
+PHX_ASSERT(sizeof(struct phx_datagram) == 40, "datagram size");
+struct phx_datagram_owner {
+	__u32 service; /* index into `services` */
+	__u16 entry;
+	__u16 reserved;     /* 0 */
+	__u32 seen_s;       /* CLOCK_MONOTONIC, in seconds: older than PHX_DATAGRAM_LIFE_S counts as absent */
+	__u32 reserved_too; /* 0 */
+};
+PHX_ASSERT(sizeof(struct phx_datagram_owner) == 16, "datagram owner size");
+#define PHX_DATAGRAM_LIFE_S 30u /* as long as a receiver may wait for the rest (RFC 791: 15 s, Linux: 30 s)  \
+				 */
+
+/*
+ * Map `answers`: per-CPU array of one row, struct phx_answers. W, R: path. ICMP errors of the path's own are
+ * limited to PHX_ANSWERS_PER_S a second and CPU (RFC 1812 section 4.3.2.8, RFC 4443 section 2.4 f).
+ */
+struct phx_answers {
+	__u64 second; /* CLOCK_MONOTONIC */
+	__u64 sent;   /* within it */
+};
+PHX_ASSERT(sizeof(struct phx_answers) == 16, "answers size");
+#define PHX_ANSWERS_PER_S 1000u
 
 /* Map `counters`: per-CPU array of __u64 by enum phx_counter. W: path. R: control, CLI. */
 

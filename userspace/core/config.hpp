@@ -80,6 +80,7 @@ struct Limits {
   std::uint32_t backends = 4096;  // backend entries
   std::uint32_t slots = 1048576;  // of all services together
   std::uint32_t flows = 65536;
+  std::uint32_t fragments = 16384;  // datagrams whose first fragment is remembered
 
   friend bool operator==(const Limits&, const Limits&) = default;
 };

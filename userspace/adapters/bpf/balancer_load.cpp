@@ -51,6 +51,8 @@ void set_sizes(balancer_bpf& skeleton, const core::Limits& limits) {
   ::bpf_map__set_max_entries(skeleton.maps.service_traffic, limits.services);
   ::bpf_map__set_max_entries(skeleton.maps.backend_traffic, limits.backends);
   ::bpf_map__set_max_entries(skeleton.maps.flows, limits.flows);
+  ::bpf_map__set_max_entries(skeleton.maps.nat_sources, limits.backends);
+  ::bpf_map__set_max_entries(skeleton.maps.fragments, limits.fragments);
   ::bpf_map__set_max_entries(skeleton.maps.state, state_pages(limits));
 }
 
@@ -106,9 +108,9 @@ Result<void> map_rows(int map, const char* name, bool writable, MappedArray<Row>
 }  // namespace
 
 const std::array<const char*, BalancerMaps::kMapCount> BalancerMaps::kMapNames = {
-    "state",           "vips",     "vip_filter",     "services",
-    "slots",           "backends", "backend_status", "service_traffic",
-    "backend_traffic", "flows",    "counters"};
+    "state",       "vips",           "vip_filter",      "services",        "slots",
+    "backends",    "backend_status", "service_traffic", "backend_traffic", "flows",
+    "nat_sources", "fragments",      "answers",         "counters"};
 
 Result<BalancerMaps::Pinned> BalancerMaps::inspect(const PinDirectory& directory) {
   if (directory.has("agent_vips")) {
@@ -306,6 +308,9 @@ Result<void> BalancerMaps::check_sizes() const {
       {4, sizeof(phx_traffic), limits.services},
       {4, sizeof(phx_traffic), limits.backends},
       {sizeof(phx_flow), sizeof(phx_flow_owner), limits.flows},
+      {sizeof(phx_vip_key), sizeof(phx_nat_source), limits.backends},
+      {sizeof(phx_datagram), sizeof(phx_datagram_owner), limits.fragments},
+      {4, sizeof(phx_answers), 1},
       {4, sizeof(std::uint64_t), PHX_COUNTER_COUNT},
   }};
   for (std::size_t i = 0; i < kMapCount; ++i) {

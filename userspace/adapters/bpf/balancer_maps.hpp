@@ -115,6 +115,9 @@ class BalancerMaps final : public ports::DataPlane {
     kServiceTraffic,
     kBackendTraffic,
     kFlows,
+    kNatSources,
+    kFragments,
+    kAnswers,
     kCounters,
     kMapCount
   };

@@ -13,10 +13,10 @@ inline constexpr std::string_view kLinkPrefix = "link-";
 
 // All but links, the balancer's and the agent's: what taking down removes.
 inline constexpr std::string_view kPinNames[] = {
-    kProgramPin,       kNewProgramPin,    "vips",       "services",
-    kStatePin,         "slots",           "backends",   "backend_status",
-    "service_traffic", "counters",        "agent_vips", "agent_nodes",
-    "agent_counters",  "backend_traffic", "vip_filter", "flows",
+    kProgramPin,  kNewProgramPin, "vips",           "services",        kStatePin,
+    "slots",      "backends",     "backend_status", "service_traffic", "counters",
+    "agent_vips", "agent_nodes",  "agent_counters", "backend_traffic", "vip_filter",
+    "flows",      "nat_sources",  "fragments",      "answers",
 };
 
 }  // namespace phalanx::adapters

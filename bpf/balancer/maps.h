@@ -58,6 +58,27 @@ struct {
 } flows SEC(".maps");
 
 struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, PHX_DEFAULT_BACKENDS);
+	__type(key, struct phx_vip_key);
+	__type(value, struct phx_nat_source);
+} nat_sources SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, PHX_DEFAULT_FRAGMENTS);
+	__type(key, struct phx_datagram);
+	__type(value, struct phx_datagram_owner);
+} fragments SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct phx_answers);
+} answers SEC(".maps");
+
+struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, PHX_DEFAULT_SERVICES);
 	__type(key, __u32);
