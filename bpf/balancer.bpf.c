@@ -91,7 +91,7 @@ int phalanx_xdp(struct xdp_md *ctx)
 	if (!is_tracked(service, row))
 		found = choose(&choice, row);
 	else
-		found = choose_by_flow(ctx, &choice, &packet.flow, service, row, bpf_ktime_get_coarse_ns());
+		found = choose_by_flow(ctx, &choice, &packet.flow, service_index, service, row, hash);
 	if (!found && service->no_backend == PHX_NO_BACKEND_LAST_GOOD)
 		found = choose_last_good(&choice, row.primary);
 	if (!found)

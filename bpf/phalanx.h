@@ -49,6 +49,9 @@
 #define PHX_NO_ENTRY    0xffffu
 #define PHX_MAX_ENTRIES 65535u
 
+/* node.limits.services: a row of the flow table names its service by 16 bits. */
+#define PHX_MAX_SERVICES 65534u
+
 /* A row of `vips` that names no service: the VIP's own row (port 0, protocol 0). */
 #define PHX_NO_SERVICE 0xffffffffu
 
@@ -197,9 +200,8 @@ PHX_ASSERT(PHX_OFFSET(struct phx_vip_key, port) == 16, "vip key port");
 PHX_ASSERT(PHX_OFFSET(struct phx_vip_key, family) == 19, "vip key family");
 
 struct phx_vip {
-	__u32 service;    /* index into `services`, or PHX_NO_SERVICE */
-	__u8 unmatched;   /* enum phx_unmatched; read in the VIP's own row only */
-	__u8 reserved[3]; /* 0 */
+	__u32 service;   /* index into `services`, or PHX_NO_SERVICE */
+	__u32 unmatched; /* enum phx_unmatched; read in the VIP's own row only */
 };
 PHX_ASSERT(sizeof(struct phx_vip) == 8, "vip size");
 
@@ -322,19 +324,49 @@ struct phx_traffic {
 PHX_ASSERT(sizeof(struct phx_traffic) == 16, "traffic size");
 
 /*
- * Map `flows`: LRU hash, struct phx_flow (bpf/lib/hash.h: 40 bytes, the very tuple that the slot hash takes)
- * -> struct phx_flow_owner, node.limits.flows rows. W: path (adds, refreshes), control (expires). R: path,
- * for packets of tracked slots only; control. In steady state, when no change is recent, it is empty and
- * nobody looks into it.
+ * Map `flows`: array of sets of rows, memory-mapped, phx_flow_sets(node.limits.flows) of them. W: path (adds,
+ * refreshes), control (expires). R: path, for packets of tracked slots only; control. In steady state, when
+ * no change is recent, it is empty and nobody looks into it. bpf/lib/flow_table.h says how a flow is found
+ * and which one gives way.
  */
 struct phx_flow_owner {
 	__u16 entry;   /* who serves the flow */
 	__u8 flags;    /* PHX_FLOW_* */
-	__u8 reserved; /* 0 */
+	__u8 fraction; /* of the second of its first packet, in 256ths: what began in one second has an order
+			*/
 	__u32 seen_s;  /* CLOCK_MONOTONIC, in seconds, of its last packet */
 };
-PHX_ASSERT(sizeof(struct phx_flow_owner) == 8, "flow owner size: stored at once");
-#define PHX_FLOW_CLOSING (1u << 0) /* a FIN or RST was seen */
+PHX_ASSERT(sizeof(struct phx_flow_owner) == 8, "flow owner size: read and written at once");
+#define PHX_FLOW_CLOSING   (1u << 0) /* a FIN or RST was seen */
+#define PHX_FLOW_BEGINNING (1u << 1) /* only its first packet was seen: may be a flood's */
+#define PHX_FLOW_UDP       (1u << 2) /* of UDP; else of TCP */
+
+struct phx_flow_row {
+	__u64 identity; /* phx_flow_identity(): service index + 1 << 48 | the lower 48 bits of the slot hash
+			 */
+	struct phx_flow_owner owner;
+};
+#define PHX_FLOW_FREE    0ull    /* an identity: the row is free */
+#define PHX_FLOW_CLAIMED (~0ull) /* an identity: somebody is writing the row */
+
+#define PHX_FLOW_WAYS 8u
+struct phx_flow_set {
+	struct phx_flow_row rows[PHX_FLOW_WAYS];
+};
+PHX_ASSERT(sizeof(struct phx_flow_set) == 128, "flow set size: two cache lines");
+
+/*
+ * flows: node.limits.flows. Returns how many sets hold them: a power of two, with two to four rows a flow, so
+ * that hardly a set is full before the limit is reached.
+ */
+static inline __u32 phx_flow_sets(__u32 flows)
+{
+	__u32 sets = 1;
+
+	while (sets * PHX_FLOW_WAYS < 2 * flows)
+		sets *= 2;
+	return sets;
+}
 
 /*
  * Map `nat_sources`: hash, struct phx_vip_key (a nat backend's address and port) -> struct phx_nat_source.
@@ -371,8 +403,9 @@ struct phx_datagram_owner {
 	__u32 reserved_too; /* 0 */
 };
 PHX_ASSERT(sizeof(struct phx_datagram_owner) == 16, "datagram owner size");
-#define PHX_DATAGRAM_LIFE_S 30u /* as long as a receiver may wait for the rest (RFC 791: 15 s, Linux: 30 s)  \
-				 */
+#define PHX_DATAGRAM_LIFE_S                                                                                  \
+	30u /* as long as a receiver may wait for the rest (RFC 791: 15 s, Linux: 30 s)                      \
+	     */
 
 /*
  * Map `answers`: per-CPU array of one row, struct phx_answers. W, R: path. ICMP errors of the path's own are

@@ -51,10 +51,11 @@ struct {
 
 /* Read and written for packets of tracked slots only. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, PHX_DEFAULT_FLOWS);
-	__type(key, struct phx_flow);
-	__type(value, struct phx_flow_owner);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 2 * PHX_DEFAULT_FLOWS / PHX_FLOW_WAYS);
+	__type(key, __u32);
+	__type(value, struct phx_flow_set);
 } flows SEC(".maps");
 
 struct {

@@ -4,6 +4,7 @@
 #define PHALANX_BALANCER_REMEMBER_H
 
 #include "balancer/choose.h"
+#include "lib/flow_table.h"
 #include "lib/parse.h"
 
 #define NS_PER_S 1000000000ull
@@ -21,11 +22,14 @@ PHX_ASSERT(PHX_TRACK_AUTO == 0, "a slot without flag, in a service without wishe
 /* What the choice for a packet of a tracked slot depends on, besides the flow. */
 struct tracked {
 	struct phx_slot slot;
+	__u32 service; /* index into `services` */
 	__u32 now_s;
-	__u8 tcp_flags; /* of UDP: 0 */
-	__u8 opens;     /* the first packet of a flow, or one that may be */
-	__u8 begins;    /* the first packet of a flow: a SYN */
-	__u8 on_down;   /* enum phx_on_down */
+	__u8 fraction;      /* of that second, in 256ths */
+	__u8 protocol_flag; /* PHX_FLOW_UDP or 0 */
+	__u8 tcp_flags;     /* of UDP: 0 */
+	__u8 opens;         /* the first packet of a flow, or one that may be */
+	__u8 begins;        /* the first packet of a flow: a SYN */
+	__u8 on_down;       /* enum phx_on_down */
 };
 
 static __always_inline __u8 tcp_flags(struct xdp_md *ctx, __u8 family)
@@ -53,65 +57,94 @@ static __always_inline __u8 closing(const struct tracked *tracked)
 	return tracked->tcp_flags & (PHX_TCP_FIN | PHX_TCP_RST) && !tracked->begins ? PHX_FLOW_CLOSING : 0;
 }
 
-static __always_inline void remember(const struct phx_flow *flow, __u16 entry, const struct tracked *tracked)
+/* Control loads the program with the number that the map has. */
+const volatile __u32 flow_sets = 2 * PHX_DEFAULT_FLOWS / PHX_FLOW_WAYS;
+
+static __always_inline struct phx_flow_set *flow_set(__u64 hash)
+{
+	__u32 key = phx_flow_set_index(hash, flow_sets);
+
+	return bpf_map_lookup_elem(&flows, &key);
+}
+
+/* row: the flow's; 0: none yet. Where another CPU takes the row away, the next packet tries again. */
+static __always_inline void remember(struct phx_flow_set *set, struct phx_flow_row *row, __u64 identity,
+				     __u16 entry, const struct tracked *tracked)
 {
 	struct phx_flow_owner owner = {
 		.entry = entry,
-		.flags = closing(tracked),
+		.flags = closing(tracked) | tracked->protocol_flag | (row ? 0 : PHX_FLOW_BEGINNING),
+		.fraction = tracked->fraction,
 		.seen_s = tracked->now_s,
 	};
 
-	if (!bpf_map_update_elem(&flows, flow, &owner, BPF_ANY))
+	if (phx_fill_flow(row ? row : phx_least_flow(set), identity, owner))
 		counted(PHX_COUNTER_REMEMBERED, 0);
 }
 
 /*
- * Written only when it changes, and field by field: the table may have given the row to another flow since it
- * was looked up, whose entry must not be overwritten. A new connection of the same addresses and ports ends
- * the closing of the old one.
+ * Written only when it changes, and field by field: the row may have been given to another flow since it was
+ * looked up, whose entry must not be overwritten. A new connection of the same addresses and ports ends the
+ * closing of the old one.
  */
-static __always_inline void refresh(struct phx_flow_owner *owner, const struct tracked *tracked)
+static __always_inline void refresh(struct phx_flow_row *row, struct phx_flow_owner owner,
+				    const struct tracked *tracked)
 {
-	__u8 flags = tracked->begins ? 0 : owner->flags | closing(tracked);
+	__u8 flags = owner.flags;
 
-	if (owner->seen_s != tracked->now_s)
-		owner->seen_s = tracked->now_s;
-	if (owner->flags != flags)
-		owner->flags = flags;
+	if (tracked->begins)
+		flags &= ~PHX_FLOW_CLOSING;
+	else
+		flags = (flags & ~PHX_FLOW_BEGINNING) | closing(tracked);
+	if (owner.seen_s != tracked->now_s)
+		row->owner.seen_s = tracked->now_s;
+	if (owner.flags != flags)
+		row->owner.flags = flags;
 }
 
 /*
  * Chooses for a packet of a tracked slot, in a frame of its own, so that packets of other slots pay nothing.
  * `previous` of a slot that is tracked for the sake of its service alone says nothing of its connections.
  */
-static __noinline int choose_tracked(struct choice *choice, const struct phx_flow *flow,
-				     const struct tracked *tracked)
+static __noinline int choose_tracked(struct choice *choice, __u64 hash, const struct tracked *tracked)
 {
-	struct phx_flow_owner *owner = bpf_map_lookup_elem(&flows, flow);
+	__u64 identity = phx_flow_identity(tracked->service, hash);
+	struct phx_flow_set *set = flow_set(hash);
+	struct phx_flow_owner owner;
+	struct phx_flow_row *row;
 
-	if (owner && stays(choice, owner->entry, tracked)) {
-		refresh(owner, tracked);
+	if (!set)
+		return choose(choice, tracked->slot);
+	row = phx_find_flow(set, identity);
+	if (row && !phx_read_flow(row, identity, &owner))
+		row = 0;
+	if (row && stays(choice, owner.entry, tracked)) {
+		refresh(row, owner, tracked);
 		return counted(PHX_COUNTER_BY_FLOW, 1);
 	}
-	if (!owner && !tracked->opens && tracked->slot.flags & PHX_SLOT_TRACKED &&
+	if (!row && !tracked->opens && tracked->slot.flags & PHX_SLOT_TRACKED &&
 	    is_up(choice, tracked->slot.previous)) {
-		remember(flow, choice->entry, tracked);
+		remember(set, row, identity, choice->entry, tracked);
 		return counted(PHX_COUNTER_BY_PREVIOUS, 1);
 	}
 	if (!choose(choice, tracked->slot))
 		return 0;
-	if (owner || tracked->opens)
-		remember(flow, choice->entry, tracked);
+	if (row || tracked->opens)
+		remember(set, row, identity, choice->entry, tracked);
 	return 1;
 }
 
 static __always_inline int choose_by_flow(struct xdp_md *ctx, struct choice *choice,
-					  const struct phx_flow *flow, const struct phx_service *service,
-					  struct phx_slot slot, __u64 now_ns)
+					  const struct phx_flow *flow, __u32 service_index,
+					  const struct phx_service *service, struct phx_slot slot, __u64 hash)
 {
+	__u64 now_ns = bpf_ktime_get_coarse_ns();
 	struct tracked tracked = {
 		.slot = slot,
+		.service = service_index,
 		.now_s = now_ns / NS_PER_S,
+		.fraction = now_ns % NS_PER_S >> 22,
+		.protocol_flag = flow->to.protocol == PHX_PROTOCOL_UDP ? PHX_FLOW_UDP : 0,
 		.on_down = service->on_down,
 		.opens = 1,
 	};
@@ -123,7 +156,7 @@ static __always_inline int choose_by_flow(struct xdp_md *ctx, struct choice *cho
 		tracked.begins = (tracked.tcp_flags & (PHX_TCP_SYN | PHX_TCP_ACK)) == PHX_TCP_SYN;
 		tracked.opens = tracked.begins;
 	}
-	if (!choose_tracked(&chosen, flow, &tracked))
+	if (!choose_tracked(&chosen, hash, &tracked))
 		return 0;
 	*choice = chosen;
 	return 1;

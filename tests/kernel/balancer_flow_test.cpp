@@ -34,9 +34,26 @@ class BalancerFlows : public Balancer, public testing::WithParamInterface<phx_fa
   [[nodiscard]] Packet data() const { return segment(kPush | kAck); }
   [[nodiscard]] Packet datagram() const { return {kUdp, client, vip}; }
 
+  [[nodiscard]] Packet segment_from(std::uint16_t port, std::uint8_t flags) const {
+    return Packet(kTcp, {client.address, port}, vip).flags(flags);
+  }
+  // Segments of so many flows that share a set of the flow table.
+  [[nodiscard]] std::vector<Packet> flows_of_one_set(std::size_t count) const {
+    std::vector<Packet> found;
+    for (std::uint16_t port = 1; found.size() < count; port++) {
+      const Packet packet = segment_from(port, kAck);
+      if (balancer.place_of(packet).set == 0) found.push_back(packet);
+    }
+    return found;
+  }
+
   // The flow of packet is served by backend, as the table has it, and was seen just now.
   void know(const Packet& packet, const Backend& backend, std::uint8_t flags = 0) {
-    balancer.remember(packet, {backend.entry, flags, 0, now_s()});
+    know(packet, backend, flags, now_s());
+  }
+  void know(const Packet& packet, const Backend& backend, std::uint8_t flags, std::uint32_t seen_s) {
+    const std::uint8_t protocol = packet.protocol() == kUdp ? PHX_FLOW_UDP : 0;
+    balancer.remember(packet, {backend.entry, static_cast<std::uint8_t>(flags | protocol), 0, seen_s});
   }
   void keep_on_down() {
     for (const auto service : {tcp_service, udp_service}) {
@@ -57,8 +74,8 @@ class BalancerFlows : public Balancer, public testing::WithParamInterface<phx_fa
     const auto owner = balancer.remembered(packet);
     ASSERT_TRUE(owner.has_value());
     EXPECT_EQ(owner->entry, backend.entry);
-    EXPECT_EQ(owner->flags, flags);
-    EXPECT_EQ(owner->reserved, 0);
+    EXPECT_EQ(owner->flags & PHX_FLOW_CLOSING, flags);
+    EXPECT_EQ((owner->flags & PHX_FLOW_UDP) != 0, packet.protocol() == kUdp);
     EXPECT_LE(now_s() - owner->seen_s, 1u);
   }
 
@@ -253,7 +270,7 @@ TEST_P(BalancerFlows, are_open_again_with_a_new_syn) {
 }
 
 TEST_P(BalancerFlows, are_seen_now_whenever_a_packet_comes) {
-  balancer.remember(data(), {another.entry, PHX_FLOW_CLOSING, 0, now_s() - 1000});
+  know(data(), another, PHX_FLOW_CLOSING, now_s() - 1000);
   expect_sent(data(), another, {"sent", "by_flow"});
   expect_remembered(data(), another, PHX_FLOW_CLOSING);
 }
@@ -271,20 +288,69 @@ TEST_P(BalancerFlows, are_told_apart_by_every_part_of_the_tuple) {
 
 TEST_P(BalancerFlows, move_when_their_entry_lies_beyond_the_map) {
   for (const Packet& packet : {syn(), data(), datagram()}) {
-    balancer.remember(packet, {kBeyondTheMap, 0, 0, now_s()});
+    balancer.remember(
+        packet,
+        {kBeyondTheMap, static_cast<std::uint8_t>(packet.protocol() == kUdp ? PHX_FLOW_UDP : 0), 0, now_s()});
     expect_sent(packet, primary, {"sent", "remembered"});
     expect_remembered(packet, primary);
   }
 }
 
+TEST_P(BalancerFlows, are_beginning_until_their_second_packet) {
+  const auto is_beginning = [&](const Packet& packet) {
+    return (balancer.remembered(packet)->flags & PHX_FLOW_BEGINNING) != 0;
+  };
+  balancer.run(syn());
+  EXPECT_TRUE(is_beginning(data()));
+  balancer.run(syn());  // the same again
+  EXPECT_TRUE(is_beginning(data()));
+  balancer.run(data());
+  EXPECT_FALSE(is_beginning(data()));
+  balancer.run(datagram());
+  EXPECT_TRUE(is_beginning(datagram()));
+  balancer.run(datagram());
+  EXPECT_FALSE(is_beginning(datagram()));
+}
+
+// ------------------------------------------------------------------------------------------ a full table
+
+constexpr std::uint32_t kRows = kFlowSets * PHX_FLOW_WAYS;
+
 TEST_P(BalancerFlows, give_way_to_new_ones_when_the_table_is_full) {
-  for (std::uint32_t i = 0; i < 4 * kFlows; i++) {
-    const Endpoint from{client.address, static_cast<std::uint16_t>(1024 + i)};
-    const Outcome outcome = balancer.run(Packet(kTcp, from, vip).flags(kSyn));
+  for (std::uint16_t port = 1024; port < 1024 + 4 * kRows; port++) {
+    const Outcome outcome = balancer.run(segment_from(port, kSyn));
     outcome.tx().encapsulated_to(primary).counted({"sent", "remembered"});
   }
-  EXPECT_LE(balancer.flows(), kFlows);
-  EXPECT_GT(balancer.flows(), 0u);
+  EXPECT_EQ(balancer.flows(), kRows);
+}
+
+TEST_P(BalancerFlows, that_are_alive_are_not_pushed_out_by_a_flood_of_syns) {
+  constexpr std::uint16_t kAlive = 200;
+  for (std::uint16_t port = 1; port <= kAlive; port++) {
+    balancer.run(segment_from(port, kSyn));
+    balancer.run(segment_from(port, kAck));
+  }
+  for (std::uint16_t port = 1024; port < 1024 + 8 * kRows; port++) balancer.run(segment_from(port, kSyn));
+  for (std::uint16_t port = 1; port <= kAlive; port++) {
+    EXPECT_TRUE(balancer.remembered(segment_from(port, kAck)).has_value()) << "port " << port;
+  }
+}
+
+TEST_P(BalancerFlows, of_one_set_give_way_closing_ones_first_then_beginning_ones_then_the_least_lately_seen) {
+  const std::vector<Packet> all = flows_of_one_set(PHX_FLOW_WAYS + 4);
+  const std::uint32_t now = now_s();
+  for (std::uint32_t i = 0; i < PHX_FLOW_WAYS; i++) know(all[i], another, 0, now - 100 + i);
+  know(all[6], another, PHX_FLOW_CLOSING, now);
+  know(all[4], another, PHX_FLOW_BEGINNING, now);
+  std::uint32_t next = PHX_FLOW_WAYS;
+  for (const std::uint32_t gives_way : {6u, 4u, 0u, 1u}) {
+    EXPECT_TRUE(balancer.remembered(all[gives_way]).has_value());
+    balancer.run(Packet(all[next]).flags(kSyn));
+    balancer.run(all[next]);  // alive
+    EXPECT_FALSE(balancer.remembered(all[gives_way]).has_value()) << gives_way;
+    EXPECT_TRUE(balancer.remembered(all[next]).has_value());
+    next++;
+  }
 }
 
 // ------------------------------------------------------------------------------------- which are tracked

@@ -87,7 +87,8 @@ BalancerRun::BalancerRun() : object_(balancer_bpf__open()) {
     bpf_map__set_max_entries(map, kBackends);
   }
   bpf_map__set_max_entries(maps.slots, kServices * kSlots);
-  bpf_map__set_max_entries(maps.flows, kFlows);
+  bpf_map__set_max_entries(maps.flows, kFlowSets);
+  object_->rodata->flow_sets = kFlowSets;
   require(balancer_bpf__load(object_.get()) == 0, "the balancer cannot be loaded");
 }
 
@@ -172,24 +173,44 @@ void BalancerRun::rewrite_slots(std::uint32_t service, const phx_slot& slot) {
   for (std::uint32_t i = 0; i < kSlots; i++) write(object_->maps.slots, service * kSlots + i, slot);
 }
 
+BalancerRun::FlowPlace BalancerRun::place_of(const Packet& packet) const {
+  const phx_flow flow = flow_key(packet);
+  phx_vip vip{};
+  require(bpf_map__lookup_elem(object_->maps.vips, &flow.to, sizeof(flow.to), &vip, sizeof(vip), 0) == 0,
+          "the packet is for no service");
+  const std::uint64_t seed = read<phx_service>(object_->maps.services, vip.service).seed;
+  const std::uint64_t hash = phx_slot_hash(&flow, seed);
+  const std::uint64_t named = (std::uint64_t{vip.service} + 1) << 48 | (hash & 0xffff'ffff'ffff);
+  return {static_cast<std::uint32_t>(hash >> 42) % kFlowSets, named};
+}
+
 std::optional<phx_flow_owner> BalancerRun::remembered(const Packet& packet) const {
-  const phx_flow key = flow_key(packet);
-  phx_flow_owner owner{};
-  if (bpf_map__lookup_elem(object_->maps.flows, &key, sizeof(key), &owner, sizeof(owner), 0) != 0) return {};
-  return owner;
+  const FlowPlace place = place_of(packet);
+  const auto set = read<phx_flow_set>(object_->maps.flows, place.set);
+  for (const phx_flow_row& row : set.rows) {
+    if (row.identity == place.identity) return row.owner;
+  }
+  return {};
 }
 
 void BalancerRun::remember(const Packet& packet, const phx_flow_owner& owner) {
-  write(object_->maps.flows, flow_key(packet), owner);
+  const FlowPlace place = place_of(packet);
+  auto set = read<phx_flow_set>(object_->maps.flows, place.set);
+  phx_flow_row* free = nullptr;
+  for (phx_flow_row& row : set.rows) {
+    if (row.identity == place.identity || (free == nullptr && row.identity == PHX_FLOW_FREE)) free = &row;
+  }
+  require(free != nullptr, "the flow's set is full");
+  *free = {place.identity, owner};
+  write(object_->maps.flows, place.set, set);
 }
 
 std::size_t BalancerRun::flows() const {
   std::size_t count = 0;
-  phx_flow key{};
-  const phx_flow* before = nullptr;
-  while (bpf_map__get_next_key(object_->maps.flows, before, &key, sizeof(key)) == 0) {
-    before = &key;
-    count++;
+  for (std::uint32_t i = 0; i < kFlowSets; i++) {
+    for (const phx_flow_row& row : read<phx_flow_set>(object_->maps.flows, i).rows) {
+      count += row.identity != PHX_FLOW_FREE ? 1 : 0;
+    }
   }
   return count;
 }

@@ -16,8 +16,8 @@ namespace phalanx::test {
 
 constexpr std::uint8_t kTcp = 6;
 constexpr std::uint8_t kUdp = 17;
-constexpr std::uint32_t kSlots = 4096;  // of every service of the tests
-constexpr std::uint32_t kFlows = 1024;  // rows of the flow table
+constexpr std::uint32_t kSlots = 4096;    // of every service of the tests
+constexpr std::uint32_t kFlowSets = 256;  // of the flow table, PHX_FLOW_WAYS rows each
 
 class BalancerRun {
  public:
@@ -51,6 +51,12 @@ class BalancerRun {
   // The flow table: what it has of the flow of packet, and a row put there for it.
   [[nodiscard]] std::optional<phx_flow_owner> remembered(const Packet& packet) const;
   void remember(const Packet& packet, const phx_flow_owner& owner);
+  // Where the flow of packet lies in the flow table, if anywhere.
+  struct FlowPlace {
+    std::uint32_t set;
+    std::uint64_t identity;
+  };
+  [[nodiscard]] FlowPlace place_of(const Packet& packet) const;
   // Rows of the flow table that hold a flow.
   [[nodiscard]] std::size_t flows() const;
 

@@ -42,7 +42,7 @@ class FusedDataPlane final : public ports::DataPlane {
   phx_traffic service_traffic(std::uint32_t index) const override { return maps_.service_traffic(index); }
   phx_traffic backend_traffic(std::uint16_t entry) const override { return maps_.backend_traffic(entry); }
   std::vector<std::uint64_t> counters() const override { return maps_.counters(); }
-  Result<std::vector<ports::RememberedFlow>> next_flows(ports::FlowCursor& cursor) const override {
+  std::vector<ports::RememberedFlow> next_flows(ports::FlowCursor& cursor) const override {
     return maps_.next_flows(cursor);
   }
 
@@ -78,7 +78,7 @@ class FusedDataPlane final : public ports::DataPlane {
   }
   void clear_service_traffic(std::uint32_t index) override { maps_.clear_service_traffic(index); }
   void clear_backend_traffic(std::uint16_t entry) override { maps_.clear_backend_traffic(entry); }
-  void forget_flow(const phx_flow& flow) override { maps_.forget_flow(flow); }
+  void forget_flow(const ports::RememberedFlow& flow) override { maps_.forget_flow(flow); }
   Result<void> put_vip(const phx_vip_key& key, const phx_vip& vip) override {
     burn();
     return maps_.put_vip(key, vip);

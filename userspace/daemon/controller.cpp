@@ -77,7 +77,7 @@ void Controller::start_probing(ports::Prober& prober) {
 
 void Controller::begin_sweep() {
   if (engine_.wants_sweep()) {
-    sweeper_.begin(engine_);
+    sweeper_.begin();
     sweep_idle_.arm();
   } else {
     sweep_timer_.arm(std::chrono::steady_clock::now() + kSweepInterval);
@@ -87,11 +87,8 @@ void Controller::begin_sweep() {
 void Controller::sweep() {
   const auto now = std::chrono::steady_clock::now();
   const auto now_s = std::chrono::duration_cast<std::chrono::seconds>(now.time_since_epoch()).count();
-  auto swept = sweeper_.step(engine_, static_cast<std::uint32_t>(now_s));
-  if (!swept) {
-    spdlog::error("{}", swept.error().message);
-  } else if (*swept) {
-    handle(std::move(**swept));
+  if (auto swept = sweeper_.step(engine_, static_cast<std::uint32_t>(now_s))) {
+    handle(std::move(*swept));
   }
   if (sweeper_.under_way()) {
     sweep_idle_.arm();
@@ -157,9 +154,7 @@ void Controller::carry_out(const core::StartProbe& action) {
 }
 
 void Controller::carry_out(const core::ForgetFlows& action) {
-  if (auto forgotten = sweeper_.forget_flows_of(action.entry); !forgotten) {
-    spdlog::error("{}", forgotten.error().message);
-  }
+  sweeper_.forget_flows_of(action.entry);
 }
 
 void Controller::carry_out(const core::CommitState&) {

@@ -4,13 +4,10 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <optional>
-#include <string>
 
 #include "core/engine.hpp"
 #include "core/event.hpp"
-#include "core/result.hpp"
 #include "ports/data_plane.hpp"
 
 namespace phalanx::daemon {
@@ -24,16 +21,16 @@ class FlowSweeper {
  public:
   explicit FlowSweeper(ports::DataPlane& plane) : plane_(plane) {}
 
-  // Begins a walk. The engine may be replaced while it lasts.
-  void begin(const core::Engine& engine);
+  // Begins a walk.
+  void begin();
   bool under_way() const { return under_way_; }
 
   // One piece of the walk, a fraction of a millisecond. now_s: CLOCK_MONOTONIC. What was found, when the walk
-  // is over. A TCP flow is idle after its service's transition. A failure of the kernel ends the walk.
-  Result<std::optional<core::FlowsSwept>> step(const core::Engine& engine, std::uint32_t now_s);
+  // is over. A TCP flow is idle after its service's transition.
+  std::optional<core::FlowsSwept> step(const core::Engine& engine, std::uint32_t now_s);
 
-  // Takes every flow of an entry out of the table, at once. Fails when the kernel refuses.
-  Result<void> forget_flows_of(core::EntryIndex entry);
+  // Takes every flow of an entry out of the table, at once.
+  void forget_flows_of(core::EntryIndex entry);
 
   // All as of the last whole walk; counted since this object was made.
   std::uint32_t occupancy() const { return occupancy_; }
@@ -42,14 +39,13 @@ class FlowSweeper {
   std::uint64_t evicted() const { return evicted_; }
 
  private:
-  void forget(const phx_flow& flow);
+  void forget(const ports::RememberedFlow& flow);
   void finish();
   void judge(const ports::RememberedFlow& flow, const core::Engine& engine, std::uint32_t now_s);
 
   ports::DataPlane& plane_;
   bool under_way_ = false;
   ports::FlowCursor cursor_;
-  std::map<std::string, core::ServiceIndex> services_;  // by the bytes of phx_vip_key
   core::FlowsSwept found_;
   std::uint32_t seen_ = 0;
   std::uint32_t occupancy_ = 0;

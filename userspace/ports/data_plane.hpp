@@ -16,17 +16,20 @@
 
 namespace phalanx::ports {
 
-// A row of the flow table.
+// A row of the flow table that holds a flow.
 struct RememberedFlow {
-  phx_flow flow;
+  std::uint32_t row;       // in the table
+  std::uint64_t identity;  // phx_flow_identity
   phx_flow_owner owner;
+
+  std::uint32_t service() const { return static_cast<std::uint32_t>(identity >> 48) - 1; }
+  std::uint64_t hash() const { return identity & 0xffff'ffff'ffff; }  // its lower 48 bits
 };
 
 // Where a walk through the flow table is.
 struct FlowCursor {
-  bool begun = false;
+  std::uint32_t next_set = 0;
   bool ended = false;
-  std::uint32_t batch = 0;  // the kernel's own token
 };
 
 // What the packet path and the control plane share, read only. Values are copies, in the units and byte
@@ -45,10 +48,10 @@ class DataPlaneView {
   virtual phx_traffic backend_traffic(std::uint16_t entry) const = 0;
   virtual std::vector<std::uint64_t> counters() const = 0;  // by enum phx_counter
 
-  // Some of the flow table's rows (about a thousand: a fraction of a millisecond), from `cursor` on; none:
-  // the walk is over. Flows that come and go meanwhile may be seen or not, none twice. Fails when the kernel
-  // refuses.
-  virtual Result<std::vector<RememberedFlow>> next_flows(FlowCursor& cursor) const = 0;
+  // What a piece of the flow table holds (about ten thousand rows: a fraction of a millisecond), from `cursor`
+  // on; nothing, perhaps. The walk is over when `cursor` has ended. Flows that come and go meanwhile may be
+  // seen or not.
+  virtual std::vector<RememberedFlow> next_flows(FlowCursor& cursor) const = 0;
 };
 
 // The stores that change what the packet path sees. Each takes effect for the next packet; the order of calls
@@ -70,8 +73,8 @@ class DataPlane : public DataPlaneView {
   virtual void clear_service_traffic(std::uint32_t index) = 0;
   virtual void clear_backend_traffic(std::uint16_t entry) = 0;
 
-  // Takes a flow out of the flow table; it may be gone already.
-  virtual void forget_flow(const phx_flow& flow) = 0;
+  // Takes a flow out of the flow table; it may be gone already, and its row another one's.
+  virtual void forget_flow(const RememberedFlow& flow) = 0;
 
   virtual Result<void> put_vip(const phx_vip_key& key, const phx_vip& vip) = 0;
   virtual Result<void> remove_vip(const phx_vip_key& key) = 0;

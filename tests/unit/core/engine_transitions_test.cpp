@@ -146,7 +146,7 @@ TEST(Engine, a_removed_backend_drains_until_its_deadline_and_gives_up_its_row) {
   world.step(nothing_found());
   EXPECT_TRUE(world.engine.entries().contains(gone));
   world.run(20s);
-  world.plane.flows = {{phx_flow{}, {gone, 0, 0, 0}}};
+  world.plane.flows = {{0, 1, {gone, 0, 0, 0}}};
   world.step(nothing_found());
   EXPECT_FALSE(world.engine.entries().contains(gone));
   EXPECT_TRUE(world.plane.flows.empty());

@@ -18,6 +18,7 @@
 #include "daemon/flow_sweeper.hpp"
 #include "fakes/packet_rules.hpp"
 #include "fakes/world.hpp"
+#include "lib/flow_table.h"
 #include "slot_table_reference.hpp"
 
 namespace phalanx::core {
@@ -74,12 +75,12 @@ class HistoryNode {
   }
   void sweep() {
     daemon::FlowSweeper sweeper(world.plane);
-    sweeper.begin(world.engine);
+    sweeper.begin();
     std::optional<FlowsSwept> found;
     while (!found) {
       const auto now_s =
           std::chrono::duration_cast<std::chrono::seconds>(world.now.steady.time_since_epoch());
-      found = *sweeper.step(world.engine, static_cast<std::uint32_t>(now_s.count()));
+      found = sweeper.step(world.engine, static_cast<std::uint32_t>(now_s.count()));
     }
     world.step(*found);
     world.finish_idle_work();
@@ -139,6 +140,7 @@ class History {
 
   void traffic();
   void send(Connection& connection, fakes::PacketKind kind);
+  std::uint64_t identity(const phx_flow& flow) const;
   std::optional<std::uint16_t> remembered(const phx_flow& flow) const;
   void remember(const phx_flow& flow, std::uint16_t entry);
 
@@ -381,9 +383,14 @@ inline void History::pass(std::chrono::milliseconds duration) {
   }
 }
 
+inline std::uint64_t History::identity(const phx_flow& flow) const {
+  const ServiceInForce& service = node_.service();
+  return phx_flow_identity(service.rows.index, phx_slot_hash(&flow, service.config.seed));
+}
+
 inline std::optional<std::uint16_t> History::remembered(const phx_flow& flow) const {
   for (const auto& known : node_.world.plane.flows) {
-    if (std::memcmp(&known.flow, &flow, sizeof flow) == 0) return known.owner.entry;
+    if (known.identity == identity(flow)) return known.owner.entry;
   }
   return std::nullopt;
 }
@@ -393,12 +400,12 @@ inline void History::remember(const phx_flow& flow, std::uint16_t entry) {
       std::chrono::duration_cast<std::chrono::seconds>(node_.world.now.steady.time_since_epoch());
   const phx_flow_owner owner{entry, 0, 0, static_cast<std::uint32_t>(now_s.count())};
   for (auto& known : node_.world.plane.flows) {
-    if (std::memcmp(&known.flow, &flow, sizeof flow) == 0) {
+    if (known.identity == identity(flow)) {
       known.owner = owner;
       return;
     }
   }
-  node_.world.plane.flows.push_back({flow, owner});
+  node_.world.plane.flows.push_back({0, identity(flow), owner});
 }
 
 inline void History::traffic() {

@@ -84,12 +84,12 @@ class MemoryDataPlane : public ports::DataPlane {
     ++stores.backend_status;
     statuses.at(entry) = status;
   }
-  Result<std::vector<ports::RememberedFlow>> next_flows(ports::FlowCursor& cursor) const override {
-    return std::exchange(cursor.begun, true) ? std::vector<ports::RememberedFlow>{} : flows;
+  std::vector<ports::RememberedFlow> next_flows(ports::FlowCursor& cursor) const override {
+    cursor.ended = true;
+    return flows;
   }
-  void forget_flow(const phx_flow& flow) override {
-    std::erase_if(
-        flows, [&](const ports::RememberedFlow& f) { return std::memcmp(&f.flow, &flow, sizeof flow) == 0; });
+  void forget_flow(const ports::RememberedFlow& flow) override {
+    std::erase_if(flows, [&](const ports::RememberedFlow& f) { return f.identity == flow.identity; });
   }
   void clear_service_traffic(std::uint32_t index) override { traffic_of_services.at(index) = {}; }
   void clear_backend_traffic(std::uint16_t entry) override { traffic_of_backends.at(entry) = {}; }

@@ -73,11 +73,10 @@ inline void carry_out(const core::Action& action, const core::Engine& engine, po
       plane.store_slot(store.row, daemon::slot_row(store));
     }
   } else if (const auto* forget = std::get_if<core::ForgetFlows>(&action)) {
-    ports::FlowCursor cursor;
-    for (auto flows = plane.next_flows(cursor); !flows->empty(); flows = plane.next_flows(cursor)) {
-      for (const ports::RememberedFlow& flow : *flows) {
+    for (ports::FlowCursor cursor; !cursor.ended;) {
+      for (const ports::RememberedFlow& flow : plane.next_flows(cursor)) {
         if (flow.owner.entry == forget->entry) {
-          plane.forget_flow(flow.flow);
+          plane.forget_flow(flow);
         }
       }
     }

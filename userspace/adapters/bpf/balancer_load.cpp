@@ -50,7 +50,7 @@ void set_sizes(balancer_bpf& skeleton, const core::Limits& limits) {
   ::bpf_map__set_max_entries(skeleton.maps.backend_status, limits.backends);
   ::bpf_map__set_max_entries(skeleton.maps.service_traffic, limits.services);
   ::bpf_map__set_max_entries(skeleton.maps.backend_traffic, limits.backends);
-  ::bpf_map__set_max_entries(skeleton.maps.flows, limits.flows);
+  ::bpf_map__set_max_entries(skeleton.maps.flows, phx_flow_sets(limits.flows));
   ::bpf_map__set_max_entries(skeleton.maps.nat_sources, limits.backends);
   ::bpf_map__set_max_entries(skeleton.maps.fragments, limits.fragments);
   ::bpf_map__set_max_entries(skeleton.maps.state, state_pages(limits));
@@ -157,6 +157,7 @@ Result<BalancerMaps> BalancerMaps::load_fresh(const PinDirectory& directory, con
     return Failure(skeleton.error());
   }
   set_sizes(**skeleton, limits);
+  (*skeleton)->rodata->flow_sets = phx_flow_sets(limits.flows);
   if (const Result<void> loaded = load_object((*skeleton)->obj, (*skeleton)->progs.phalanx_xdp, kWhat);
       !loaded) {
     return Failure(loaded.error());
@@ -272,6 +273,9 @@ Result<void> BalancerMaps::map_arrays(Access access) {
   if (done) {
     done = map_rows(map(kBackendStatus), kMapNames[kBackendStatus], writable, backend_status_);
   }
+  if (done) {
+    done = map_rows(map(kFlows), kMapNames[kFlows], writable, flows_);
+  }
   return done;
 }
 
@@ -307,7 +311,7 @@ Result<void> BalancerMaps::check_sizes() const {
       {4, sizeof(phx_backend_status), limits.backends},
       {4, sizeof(phx_traffic), limits.services},
       {4, sizeof(phx_traffic), limits.backends},
-      {sizeof(phx_flow), sizeof(phx_flow_owner), limits.flows},
+      {4, sizeof(phx_flow_set), phx_flow_sets(limits.flows)},
       {sizeof(phx_vip_key), sizeof(phx_nat_source), limits.backends},
       {sizeof(phx_datagram), sizeof(phx_datagram_owner), limits.fragments},
       {4, sizeof(phx_answers), 1},
@@ -340,6 +344,7 @@ Result<void> BalancerMaps::reload_program(const PinDirectory& directory) {
       return fail(fmt::format("load {} on the maps in {}: {}", kWhat, where_, describe_errno(errno)));
     }
   }
+  (*skeleton)->rodata->flow_sets = flows_.size();
   if (Result<void> loaded = load_object((*skeleton)->obj, (*skeleton)->progs.phalanx_xdp, kWhat); !loaded) {
     return loaded;
   }

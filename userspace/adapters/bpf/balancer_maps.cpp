@@ -6,14 +6,15 @@
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <bit>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <string>
 
 #include "adapters/bpf/pinned_object.hpp"
+#include "lib/flow_table.h"
 
 namespace phalanx::adapters {
 namespace {
@@ -119,47 +120,33 @@ std::vector<std::uint64_t> BalancerMaps::counters() const {
   return sums;
 }
 
-Result<std::vector<ports::RememberedFlow>> BalancerMaps::next_flows(ports::FlowCursor& cursor) const {
-  if (cursor.ended) {
-    return std::vector<ports::RememberedFlow>{};
-  }
-  constexpr std::uint32_t kChunk = 1024;
-  std::vector<phx_flow> keys(kChunk);
-  std::vector<phx_flow_owner> owners(kChunk);
-  std::uint32_t count = kChunk;
-  std::uint32_t* from = cursor.begun ? &cursor.batch : nullptr;
-  std::uint32_t next = 0;
-  const int error =
-      ::bpf_map_lookup_batch(map(kFlows), from, &next, keys.data(), owners.data(), &count, nullptr) == 0
-          ? 0
-          : errno;
-  // ENOENT: these were the last ones, if there are any.
-  if (error != 0 && error != ENOENT) {
-    return fail(fmt::format("read the flow table pinned in {}: {}", where_, describe_errno(error)));
-  }
-  cursor = {.begun = true, .ended = error == ENOENT, .batch = next};
+std::vector<ports::RememberedFlow> BalancerMaps::next_flows(ports::FlowCursor& cursor) const {
+  constexpr std::uint32_t kPiece = 1024;
   std::vector<ports::RememberedFlow> flows;
-  flows.reserve(count);
-  for (std::uint32_t i = 0; i < count; ++i) {
-    flows.push_back({keys[i], owners[i]});
+  const std::uint32_t end = std::min(flows_.size(), cursor.next_set + kPiece);
+  for (std::uint32_t set = cursor.next_set; set < end; ++set) {
+    for (std::uint32_t way = 0; way < PHX_FLOW_WAYS; ++way) {
+      const phx_flow_row& row = flows_.read(set)->rows[way];
+      const std::uint64_t identity = phx_flow_row_identity(&row);
+      phx_flow_owner owner{};
+      if (identity != PHX_FLOW_FREE && identity != PHX_FLOW_CLAIMED &&
+          phx_read_flow(&row, identity, &owner) != 0) {
+        flows.push_back({set * PHX_FLOW_WAYS + way, identity, owner});
+      }
+    }
   }
+  cursor = {.next_set = end, .ended = end == flows_.size()};
   return flows;
 }
 
 std::uint64_t BalancerMaps::flow_table_memory() const {
-  std::ifstream info(fmt::format("/proc/self/fdinfo/{}", map(kFlows)));
-  std::string key;
-  while (info >> key) {
-    std::uint64_t bytes = 0;
-    if (key == "memlock:" && info >> bytes) {
-      return bytes;
-    }
-  }
-  return 0;
+  return std::uint64_t{flows_.size()} * sizeof(phx_flow_set);
 }
 
-void BalancerMaps::forget_flow(const phx_flow& flow) {
-  PHX_CHECK(::bpf_map_delete_elem(map(kFlows), &flow) == 0 || errno == ENOENT);
+void BalancerMaps::forget_flow(const ports::RememberedFlow& flow) {
+  phx_flow_row& row = flows_.write(flow.row / PHX_FLOW_WAYS)->rows[flow.row % PHX_FLOW_WAYS];
+  __u64 identity = flow.identity;
+  std::atomic_ref<__u64>(row.identity).compare_exchange_strong(identity, PHX_FLOW_FREE);
 }
 
 void BalancerMaps::store_slot(std::uint32_t row, phx_slot slot) {

@@ -79,9 +79,9 @@ class BalancerMaps final : public ports::DataPlane {
   phx_traffic service_traffic(std::uint32_t index) const override;
   phx_traffic backend_traffic(std::uint16_t entry) const override;
   std::vector<std::uint64_t> counters() const override;
-  // Bytes that the kernel holds for the flow table; 0 where it does not tell.
+  // Bytes that the flow table takes.
   std::uint64_t flow_table_memory() const;
-  Result<std::vector<ports::RememberedFlow>> next_flows(ports::FlowCursor& cursor) const override;
+  std::vector<ports::RememberedFlow> next_flows(ports::FlowCursor& cursor) const override;
 
   void store_slot(std::uint32_t row, phx_slot slot) override;
   void store_backend_state(std::uint16_t entry, std::uint64_t state) override;
@@ -95,7 +95,7 @@ class BalancerMaps final : public ports::DataPlane {
   void clear_service_traffic(std::uint32_t index) override;
   void clear_backend_traffic(std::uint16_t entry) override;
 
-  void forget_flow(const phx_flow& flow) override;
+  void forget_flow(const ports::RememberedFlow& flow) override;
 
   Result<void> put_vip(const phx_vip_key& key, const phx_vip& vip) override;
   Result<void> remove_vip(const phx_vip_key& key) override;
@@ -146,6 +146,7 @@ class BalancerMaps final : public ports::DataPlane {
   MappedArray<phx_slot> slots_;
   MappedArray<phx_backend> backends_;
   MappedArray<phx_backend_status> backend_status_;
+  MappedArray<phx_flow_set> flows_;
   MappedArray<StatePage> state_;
 };
 

@@ -44,7 +44,7 @@ void decode_limits(const MaybeField& field, core::Limits& limits, Problems& prob
     return;
   }
   ObjectReader reader(*field, problems);
-  set(limits.services, read_natural(reader.optional("services"), problems, 1, 65536));
+  set(limits.services, read_natural(reader.optional("services"), problems, 1, PHX_MAX_SERVICES));
   set(limits.backends, read_natural(reader.optional("backends"), problems, 1, PHX_MAX_ENTRIES));
   set(limits.slots, read_natural(reader.optional("slots"), problems, PHX_MIN_SLOTS, 1u << 28));
   set(limits.flows, read_natural(reader.optional("flows"), problems, 1, 1u << 24));
