@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Stands in for libbpf's header of this name when a BPF program is compiled natively: maps are declared by
+ * the same words, helpers are functions of runtime.cpp.
+ */
+#ifndef PHALANX_NATIVE_BPF_HELPERS_H
+#define PHALANX_NATIVE_BPF_HELPERS_H
+
+#include <linux/bpf.h>
+#include <linux/types.h>
+
+#define __uint(name, val) int(*name)[val]
+#define __type(name, val) __typeof__(val)* name
+#define SEC(name)
+#define __noinline __attribute__((noinline))
+#undef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+
+/* libbpf, which the comparison links, has functions of the first three names. */
+#define bpf_map_lookup_elem native_map_lookup_elem
+#define bpf_map_update_elem native_map_update_elem
+#define bpf_map_delete_elem native_map_delete_elem
+
+void* bpf_map_lookup_elem(void* map, const void* key);
+long bpf_map_update_elem(void* map, const void* key, const void* value, __u64 flags);
+long bpf_map_delete_elem(void* map, const void* key);
+__u64 bpf_ktime_get_coarse_ns(void);
+long bpf_redirect(__u32 interface, __u64 flags);
+long bpf_xdp_adjust_head(struct xdp_md* ctx, int delta);
+long bpf_xdp_adjust_tail(struct xdp_md* ctx, int delta);
+long bpf_fib_lookup(void* ctx, struct bpf_fib_lookup* parameters, int size, __u32 flags);
+
+#endif /* PHALANX_NATIVE_BPF_HELPERS_H */
