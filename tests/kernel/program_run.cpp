@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "frame_log.hpp"
+
 namespace phalanx::test {
 
 void require(bool done, const char* sentence) {
@@ -37,7 +39,9 @@ RunResult run_program(int program_fd, const Bytes& frame, std::uint32_t headroom
   require(bpf_prog_test_run_opts(program_fd, &options) == 0, "BPF_PROG_TEST_RUN failed");
   out.resize(options.data_size_out);
   if (headroom_taken != 0) out.erase(out.begin(), out.begin() + headroom_taken);
-  return {options.retval, std::move(out)};
+  RunResult result{options.retval, std::move(out)};
+  log_if_sent(frame, result);
+  return result;
 }
 
 std::uint32_t ingress_interface() {

@@ -9,12 +9,13 @@ import time
 
 from suites.fuzz import run_fuzz
 from suites.gtest import run_gtest
+from suites.kernel import run_kernel
 from suites.lab import run_lab
 from suites.leftovers import present, run_leftovers
 from suites.outcome import RESULTS
 from suites.style import run_style
 
-SUITES = {"unit": lambda: run_gtest("unit"), "sim": lambda: run_gtest("sim"), "kernel": lambda: run_gtest("kernel"),
+SUITES = {"unit": lambda: run_gtest("unit"), "sim": lambda: run_gtest("sim"), "kernel": run_kernel,
           "fuzz": run_fuzz, "lab": run_lab, "style": run_style}
 PRIVILEGED = ("kernel", "fuzz", "lab")
 
