@@ -14,6 +14,7 @@
 namespace phalanx::bench {
 namespace {
 
+constexpr std::uint16_t kMtu = 1600;  // known, so that the size of each packet is judged
 constexpr std::uint32_t kSlots = 65536;
 constexpr Service kServices[] = {{PHX_FAMILY_IPV4, kTcp, kPort},
                                  {PHX_FAMILY_IPV4, kUdp, kPort},
@@ -133,6 +134,7 @@ void BalancerSetup::add_backends(phx_family family) {
     hop.destination_mac[0] = hop.source_mac[0] = 2;
     hop.destination_mac[5] = static_cast<std::uint8_t>(i);
     hop.interface = ingress_interface();
+    hop.mtu = kMtu;
     write(object_->maps.backends, first_entry_of(family) + i, row);
   }
 }
@@ -158,10 +160,10 @@ void BalancerSetup::add_service(const Service& service) {
   std::copy(vip.begin(), vip.end(), key.address);
   key.family = static_cast<std::uint8_t>(family);
   admit(key);
-  write(object_->maps.vips, key, phx_vip{PHX_NO_SERVICE, 0});
+  write(object_->maps.vips, key, phx_vip{PHX_NO_SERVICE, 0, {}});
   key.port = htons(port);
   key.protocol = protocol;
-  write(object_->maps.vips, key, phx_vip{index, 0});
+  write(object_->maps.vips, key, phx_vip{index, 0, {}});
 }
 
 void BalancerSetup::admit(const phx_vip_key& key) {

@@ -8,6 +8,13 @@
 #include "packet_wrapper.skel.h"
 
 namespace phalanx::bench {
+namespace {
+
+// IPv4: TTL, protocol and checksum. IPv6: payload length, next header and hop limit.
+constexpr std::uint32_t kTtlWord = 14 + 8;
+constexpr std::uint32_t kHopLimitWord = 14 + 4;
+
+}  // namespace
 
 Frame vary(Frame frame, std::uint32_t flow) {
   frame.at(28) = static_cast<std::uint8_t>(flow >> 24);
@@ -33,6 +40,8 @@ Wrapper::Wrapper(const Frame& frame, const Expectation& expectation)
   std::memcpy(&settings.ethernet_start, frame.data(), sizeof(settings.ethernet_start));
   std::memcpy(&settings.ethernet_middle, frame.data() + 8, sizeof(settings.ethernet_middle));
   std::memcpy(&settings.ethernet_type, frame.data() + 12, sizeof(settings.ethernet_type));
+  settings.aging_at = frame.at(12) == 0x86 ? kHopLimitWord : kTtlWord;
+  std::memcpy(&settings.aging, frame.data() + settings.aging_at, sizeof(settings.aging));
   if (packet_wrapper_bpf__load(object_.get()) != 0) {
     throw BenchError("load the wrapper: the kernel refuses it; run as root on Linux 6.1 or newer");
   }

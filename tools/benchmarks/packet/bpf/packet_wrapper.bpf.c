@@ -2,7 +2,8 @@
 /*
  * Makes a program that changes its packet repeatable: BPF_PROG_TEST_RUN does not restore the packet between
  * repeats, so that after one encapsulation a balancer would see tunnel packets. The wrapper calls the
- * program, judges what it did, and undoes it. What that costs is measured with the stand-ins and subtracted.
+ * program, judges what it did, and undoes it, the TTL included. What that costs is measured with the
+ * stand-ins and subtracted.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
@@ -24,6 +25,8 @@ const volatile __u32 backends;         /* how many follow each other from there 
 const volatile __u64 ethernet_start;   /* the first 8 bytes of the frame, as they lie there */
 const volatile __u32 ethernet_middle;  /* the next 4 */
 const volatile __u16 ethernet_type;    /* the last 2 */
+const volatile __u32 aging_at; /* where in the frame the 4 bytes lie that forwarding changes: the TTL */
+const volatile __u32 aging;    /* what they were, as they lie there */
 const volatile __u32
 	flows; /* IPv4: runs take turns through so many, a power of two; 1: all are as the frame */
 
@@ -70,8 +73,9 @@ static __always_inline int restore(struct xdp_md *ctx)
 	if (pushed && bpf_xdp_adjust_head(ctx, pushed))
 		return 0;
 	ethernet = (void *)(long)ctx->data;
-	if ((void *)(ethernet + 1) > (void *)(long)ctx->data_end)
+	if ((void *)ethernet + aging_at + sizeof(aging) > (void *)(long)ctx->data_end)
 		return 0;
+	phx_store32((void *)ethernet + aging_at, aging);
 	phx_store64(ethernet->destination, ethernet_start);
 	phx_store32(ethernet->source + 2, ethernet_middle);
 	ethernet->type = ethernet_type;
