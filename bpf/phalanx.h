@@ -136,14 +136,31 @@ enum phx_health {
 	X(NO_TABLE_DROPPED, no_table_dropped,                                                                \
 	  "packets dropped because the row of their service or slot is missing")                             \
 	X(NO_HEADROOM_DROPPED, no_headroom_dropped,                                                          \
-	  "packets dropped because the driver left no room for the outer header")                            \
+	  "packets dropped because the driver left no room for what goes before them")                       \
+	X(TTL_ANSWERED, ttl_answered, "packets whose TTL ended here answered by ICMP time exceeded")         \
+	X(TTL_DROPPED, ttl_dropped, "packets whose TTL ended here dropped without an answer")                \
+	X(TOO_BIG_ANSWERED, too_big_answered,                                                                \
+	  "packets too big for the way to their backend answered by ICMP with the size that fits")           \
+	X(TOO_BIG_DROPPED, too_big_dropped,                                                                  \
+	  "packets too big for the way to their backend dropped without an answer")                          \
+	X(ANSWERS_LIMITED, answers_limited, "ICMP errors not sent because of their rate limit")              \
+	X(FRAGMENT_RECORDED, fragment_recorded, "datagrams whose first fragment was sent and recorded")      \
+	X(BY_RECORD, by_record, "later fragments sent where the first one of their datagram went")           \
+	X(FRAGMENT_EARLY_DROPPED, fragment_early_dropped,                                                    \
+	  "later fragments to a VIP dropped because no first one was recorded")                              \
+	X(FRAGMENT_ORPHAN_DROPPED, fragment_orphan_dropped,                                                  \
+	  "later fragments dropped because their datagram's backend is not up any more")                     \
+	X(BY_QUOTE, by_quote, "ICMP errors sent to the backend whose answer they quote")                     \
 	X(ECHO_ANSWERED, echo_answered, "ICMP and ICMPv6 echo requests to a VIP answered")                   \
+	X(ICMP_PASSED, icmp_passed, "other ICMP and ICMPv6 to a VIP that is about no service, passed")       \
 	X(UNMATCHED_PASSED, unmatched_passed, "packets to a VIP on a port without service, passed")          \
+	X(UNMATCHED_DROPPED, unmatched_dropped,                                                              \
+	  "packets to a VIP on a port without service or of another protocol, dropped by the VIP's rule")    \
+	X(UNMATCHED_REJECTED, unmatched_rejected,                                                            \
+	  "packets to a VIP on a port without service refused by a TCP reset or ICMP unreachable")           \
 	X(PROTOCOL_PASSED, protocol_passed, "packets to a VIP of another protocol, passed")                  \
-	X(FRAGMENT_PASSED, fragment_passed, "fragments to a VIP, passed")                                    \
-	X(OPTIONS_PASSED, options_passed, "packets to a VIP with IPv4 options, passed")                      \
-	X(EXTENSION_PASSED, extension_passed, "packets to a VIP with IPv6 extension headers, passed")        \
-	X(VLAN_PASSED, vlan_passed, "packets to a VIP with a VLAN tag, passed")                              \
+	X(EXTENSION_PASSED, extension_passed,                                                                \
+	  "packets to a VIP with more IPv6 extension headers than are walked, passed")                       \
 	X(MALFORMED_PASSED, malformed_passed, "packets to a VIP with a truncated or lying header, passed")
 
 enum phx_counter {
@@ -398,9 +415,9 @@ PHX_ASSERT(sizeof(struct phx_datagram) == 40, "datagram size");
 struct phx_datagram_owner {
 	__u32 service; /* index into `services` */
 	__u16 entry;
-	__u16 reserved;     /* 0 */
-	__u32 seen_s;       /* CLOCK_MONOTONIC, in seconds: older than PHX_DATAGRAM_LIFE_S counts as absent */
-	__u32 reserved_too; /* 0 */
+	__u16 reserved; /* 0 */
+	__u32 seen_s;   /* CLOCK_MONOTONIC, in seconds: older than PHX_DATAGRAM_LIFE_S counts as absent */
+	__u32 hash;     /* high half of the flow's slot hash: what outer headers are made of */
 };
 PHX_ASSERT(sizeof(struct phx_datagram_owner) == 16, "datagram owner size");
 #define PHX_DATAGRAM_LIFE_S                                                                                  \

@@ -44,13 +44,16 @@ static __always_inline int choose(struct choice *choice, struct phx_slot slot)
 }
 
 /* An entry whose row was freed, or that never had a next hop, cannot be sent to. */
+static __always_inline int has_next_hop(const struct choice *choice)
+{
+	return choice->backend && choice->backend->family != PHX_FAMILY_NONE &&
+	       choice->backend->next_hop[!!(choice->state & PHX_STATE_NEXT_HOP)].interface;
+}
+
 static __always_inline int choose_last_good(struct choice *choice, __u16 primary)
 {
 	is_up(choice, primary);
-	if (!choice->backend || choice->backend->family == PHX_FAMILY_NONE ||
-	    !choice->backend->next_hop[!!(choice->state & PHX_STATE_NEXT_HOP)].interface)
-		return 0;
-	return counted(PHX_COUNTER_LAST_GOOD, 1);
+	return has_next_hop(choice) ? counted(PHX_COUNTER_LAST_GOOD, 1) : 0;
 }
 
 #endif /* PHALANX_BALANCER_CHOOSE_H */

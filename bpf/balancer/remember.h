@@ -4,10 +4,9 @@
 #define PHALANX_BALANCER_REMEMBER_H
 
 #include "balancer/choose.h"
+#include "balancer/clock.h"
 #include "lib/flow_table.h"
 #include "lib/parse.h"
-
-#define NS_PER_S 1000000000ull
 
 static __always_inline int is_tracked(const struct phx_service *service, struct phx_slot slot)
 {
@@ -30,13 +29,19 @@ struct tracked {
 	__u8 opens;         /* the first packet of a flow, or one that may be */
 	__u8 begins;        /* the first packet of a flow: a SYN */
 	__u8 on_down;       /* enum phx_on_down */
+	__u8 quoted; /* an error about a packet of the flow, which is no sign of its life: nothing is written
+		      */
+	__u8 reserved; /* 0 */
 };
 
-static __always_inline __u8 tcp_flags(struct xdp_md *ctx, __u8 family)
+static __always_inline __u8 tcp_flags(struct xdp_md *ctx, const struct phx_packet *packet)
 {
-	__u32 ip = family == PHX_FAMILY_IPV4 ? sizeof(struct phx_ipv4) : sizeof(struct phx_ipv6);
-	struct phx_tcp *tcp = (void *)(long)ctx->data + sizeof(struct phx_ethernet) + ip;
+	__u32 l4 = packet->l4;
+	struct phx_tcp *tcp;
 
+	if (l4 > PHX_MAX_L4)
+		return 0;
+	tcp = (void *)(long)ctx->data + sizeof(struct phx_ethernet) + l4;
 	return (void *)(tcp + 1) <= (void *)(long)ctx->data_end ? tcp->flags : 0;
 }
 
@@ -78,7 +83,7 @@ static __always_inline void remember(struct phx_flow_set *set, struct phx_flow_r
 		.seen_s = tracked->now_s,
 	};
 
-	if (phx_fill_flow(row ? row : phx_least_flow(set), identity, owner))
+	if (!tracked->quoted && phx_fill_flow(row ? row : phx_least_flow(set), identity, owner))
 		counted(PHX_COUNTER_REMEMBERED, 0);
 }
 
@@ -92,6 +97,8 @@ static __always_inline void refresh(struct phx_flow_row *row, struct phx_flow_ow
 {
 	__u8 flags = owner.flags;
 
+	if (tracked->quoted)
+		return;
 	if (tracked->begins)
 		flags &= ~PHX_FLOW_CLOSING;
 	else
@@ -102,11 +109,9 @@ static __always_inline void refresh(struct phx_flow_row *row, struct phx_flow_ow
 		row->owner.flags = flags;
 }
 
-/*
- * Chooses for a packet of a tracked slot, in a frame of its own, so that packets of other slots pay nothing.
- * `previous` of a slot that is tracked for the sake of its service alone says nothing of its connections.
- */
-static __noinline int choose_tracked(struct choice *choice, __u64 hash, const struct tracked *tracked)
+/* Sets choice. `previous` of a slot that is tracked for the sake of its service alone says nothing of its
+ * connections. */
+static __always_inline int choose_remembered(struct choice *choice, __u64 hash, const struct tracked *tracked)
 {
 	__u64 identity = phx_flow_identity(tracked->service, hash);
 	struct phx_flow_set *set = flow_set(hash);
@@ -134,8 +139,21 @@ static __noinline int choose_tracked(struct choice *choice, __u64 hash, const st
 	return 1;
 }
 
+/*
+ * Chooses for a packet of a tracked slot, in a frame of its own, so that packets of other slots pay nothing.
+ * A global function, which the verifier looks at once. Returns the entry, or PHX_NO_ENTRY.
+ */
+__noinline __u32 phalanx_choose_tracked(__u64 hash, const struct tracked *tracked)
+{
+	struct choice choice;
+
+	if (!tracked || !choose_remembered(&choice, hash, tracked))
+		return PHX_NO_ENTRY;
+	return choice.entry;
+}
+
 static __always_inline int choose_by_flow(struct xdp_md *ctx, struct choice *choice,
-					  const struct phx_flow *flow, __u32 service_index,
+					  const struct phx_packet *packet, __u32 service_index,
 					  const struct phx_service *service, struct phx_slot slot, __u64 hash)
 {
 	__u64 now_ns = bpf_ktime_get_coarse_ns();
@@ -144,22 +162,19 @@ static __always_inline int choose_by_flow(struct xdp_md *ctx, struct choice *cho
 		.service = service_index,
 		.now_s = now_ns / NS_PER_S,
 		.fraction = now_ns % NS_PER_S >> 22,
-		.protocol_flag = flow->to.protocol == PHX_PROTOCOL_UDP ? PHX_FLOW_UDP : 0,
+		.protocol_flag = packet->flow.to.protocol == PHX_PROTOCOL_UDP ? PHX_FLOW_UDP : 0,
 		.on_down = service->on_down,
-		.opens = 1,
+		.opens = !packet->quoted,
+		.quoted = packet->quoted,
 	};
-	struct choice chosen; /* its address leaves this function: that of `choice` must not, or it lived in
-				 memory */
 
-	if (flow->to.protocol == PHX_PROTOCOL_TCP) {
-		tracked.tcp_flags = tcp_flags(ctx, flow->to.family);
+	if (packet->flow.to.protocol == PHX_PROTOCOL_TCP && !packet->quoted) {
+		tracked.tcp_flags = tcp_flags(ctx, packet);
 		tracked.begins = (tracked.tcp_flags & (PHX_TCP_SYN | PHX_TCP_ACK)) == PHX_TCP_SYN;
 		tracked.opens = tracked.begins;
 	}
-	if (!choose_tracked(&chosen, hash, &tracked))
-		return 0;
-	*choice = chosen;
-	return 1;
+	is_up(choice, (__u16)phalanx_choose_tracked(hash, &tracked));
+	return !!choice->backend;
 }
 
 #endif /* PHALANX_BALANCER_REMEMBER_H */

@@ -3,7 +3,7 @@
 #ifndef PHALANX_LIB_ANSWER_H
 #define PHALANX_LIB_ANSWER_H
 
-#include "lib/wire.h"
+#include "lib/checksum.h"
 
 #define PHX_ANSWER_TTL 64u
 
@@ -36,6 +36,59 @@ PHX_INLINE int phx_may_answer_ipv4(const struct phx_ethernet *ethernet, __u32 so
 PHX_INLINE int phx_may_answer_ipv6(const struct phx_ethernet *ethernet, __u64 first, __u64 second)
 {
 	return !(ethernet->destination[0] & 1) && (first & 0xff) != 0xff && (first | second) != 0;
+}
+
+/* The pseudo-header (RFC 9293 section 3.1, RFC 8200 section 8.1) but for the addresses. */
+PHX_INLINE __u64 phx_pseudo_sum(__u32 length, __u8 protocol)
+{
+	return (__u64)PHX_SWAP16(length) + PHX_SWAP16(protocol);
+}
+
+PHX_INLINE __u64 phx_sum_ipv6_addresses(const struct phx_ipv6 *ip)
+{
+	const phx_wire32 *words = (const phx_wire32 *)ip->source;
+	__u64 sum = 0;
+
+	for (int i = 0; i < 8; i++)
+		sum += words[i];
+	return sum;
+}
+
+/* An IPv4 header without options (RFC 791) of a packet that is never fragmented, hence id 0 (RFC 6864). */
+PHX_INLINE void phx_write_answer_ipv4(struct phx_ipv4 *ip, __u32 length, __u8 protocol, __u32 source,
+				      __u32 destination)
+{
+	__u32 words[3] = {
+		PHX_SWAP32(PHX_IPV4_PLAIN << 24 | length),
+		PHX_SWAP32(PHX_IPV4_DONT_FRAGMENT),
+		PHX_SWAP32(PHX_ANSWER_TTL << 24 | (__u32)protocol << 16),
+	};
+	__u64 sum = (__u64)words[0] + words[1] + words[2] + source + destination;
+
+	phx_store32(&ip->version_ihl, words[0]);
+	phx_store32(&ip->id, words[1]);
+	phx_store32(&ip->ttl, words[2] | (__u32)phx_checksum_finish(sum) << 16);
+	ip->source = source;
+	ip->destination = destination;
+}
+
+/* The rest of an IPv6 header whose addresses are written. */
+PHX_INLINE void phx_write_answer_ipv6(struct phx_ipv6 *ip, __u32 payload, __u8 next_header)
+{
+	ip->version_class_label = PHX_SWAP32(6u << 28);
+	ip->payload_length = PHX_SWAP16(payload);
+	ip->next_header = next_header;
+	ip->hop_limit = PHX_ANSWER_TTL;
+}
+
+PHX_INLINE void phx_swap_ipv6(struct phx_ipv6 *ip)
+{
+	for (int i = 0; i < 2; i++) {
+		__u64 kept = ip->source[i];
+
+		ip->source[i] = ip->destination[i];
+		ip->destination[i] = kept;
+	}
 }
 
 #endif /* PHALANX_LIB_ANSWER_H */

@@ -36,15 +36,10 @@ PHX_INLINE int phx_echo_ipv4(struct phx_ethernet *ethernet, struct phx_ipv4 *ip,
 /* Returns 0, with the packet untouched, for a request that must not be answered. */
 PHX_INLINE int phx_echo_ipv6(struct phx_ethernet *ethernet, struct phx_ipv6 *ip, struct phx_icmp *icmp)
 {
-	__u64 client[2] = {ip->source[0], ip->source[1]};
-
-	if (!phx_may_answer_ipv6(ethernet, client[0], client[1]))
+	if (!phx_may_answer_ipv6(ethernet, ip->source[0], ip->source[1]))
 		return 0;
 	phx_swap_macs(ethernet);
-	ip->source[0] = ip->destination[0];
-	ip->source[1] = ip->destination[1];
-	ip->destination[0] = client[0];
-	ip->destination[1] = client[1];
+	phx_swap_ipv6(ip);
 	ip->hop_limit = PHX_ANSWER_TTL;
 	phx_echo_type(icmp, PHX_ICMPV6_ECHO_REPLY);
 	return 1;

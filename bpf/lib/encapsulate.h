@@ -8,6 +8,18 @@
 
 #define PHX_OUTER_TTL 64u
 
+/* Bytes that forwarding to the backend puts before the IP packet. */
+PHX_INLINE __u32 phx_outer_size(const struct phx_backend *backend)
+{
+	__u32 ip = backend->family == PHX_FAMILY_IPV4 ? sizeof(struct phx_ipv4) : sizeof(struct phx_ipv6);
+
+	if (backend->forward == PHX_FORWARD_IPIP)
+		return ip;
+	if (backend->forward == PHX_FORWARD_GUE)
+		return ip + sizeof(struct phx_gue_headers);
+	return 0;
+}
+
 /* The inner packet's protocol number, as the outer header names it. */
 PHX_INLINE __u8 phx_inner_protocol(const struct phx_packet *inner)
 {

@@ -32,6 +32,7 @@ typedef __u64 PHX_WIRE phx_wire64;
 
 #define PHX_SWAP16(x) ((__u16)__builtin_bswap16((__u16)(x)))
 #define PHX_SWAP32(x) ((__u32)__builtin_bswap32((__u32)(x)))
+#define PHX_SWAP64(x) ((__u64)__builtin_bswap64((__u64)(x)))
 
 #define PHX_ETHERTYPE_IPV4 0x0800u
 #define PHX_ETHERTYPE_IPV6 0x86ddu
@@ -80,9 +81,11 @@ struct phx_ipv4 {
 	phx_wire32 destination;
 };
 PHX_ASSERT(sizeof(struct phx_ipv4) == 20, "IPv4 header");
-#define PHX_IPV4_PLAIN         0x45u   /* version 4, no options */
-#define PHX_IPV4_DONT_FRAGMENT 0x4000u /* in fragment */
-#define PHX_IPV4_FRAGMENT_MASK 0x3fffu /* in fragment: more fragments, or an offset */
+#define PHX_IPV4_PLAIN          0x45u   /* version 4, no options */
+#define PHX_IPV4_DONT_FRAGMENT  0x4000u /* in fragment */
+#define PHX_IPV4_MORE_FRAGMENTS 0x2000u /* in fragment */
+#define PHX_IPV4_OFFSET_MASK    0x1fffu /* in fragment: units of 8 bytes */
+#define PHX_IPV4_FRAGMENT_MASK  (PHX_IPV4_MORE_FRAGMENTS | PHX_IPV4_OFFSET_MASK)
 
 struct phx_ipv6 {
 	phx_wire32 version_class_label;
@@ -94,6 +97,9 @@ struct phx_ipv6 {
 };
 PHX_ASSERT(sizeof(struct phx_ipv6) == 40, "IPv6 header");
 PHX_ASSERT(PHX_OFFSET(struct phx_ipv6, destination) == 24, "IPv6 destination");
+/* In the 16 bits of a fragment header from its third byte on; the offset is in bytes as it stands. */
+#define PHX_IPV6_OFFSET_MASK    0xfff8u
+#define PHX_IPV6_MORE_FRAGMENTS 0x0001u
 
 /* ICMP and ICMPv6 echo (RFC 792, RFC 4443 section 4.1). */
 struct phx_icmp {
@@ -103,14 +109,20 @@ struct phx_icmp {
 	phx_wire32 id_sequence;
 };
 PHX_ASSERT(sizeof(struct phx_icmp) == 8, "ICMP header");
-#define PHX_ICMP_ECHO_REQUEST       8u
-#define PHX_ICMP_ECHO_REPLY         0u
-#define PHX_ICMP_UNREACHABLE        3u
-#define PHX_ICMP_PORT_UNREACHABLE   3u /* code */
-#define PHX_ICMPV6_ECHO_REQUEST     128u
-#define PHX_ICMPV6_ECHO_REPLY       129u
-#define PHX_ICMPV6_UNREACHABLE      1u
-#define PHX_ICMPV6_PORT_UNREACHABLE 4u /* code */
+#define PHX_ICMP_ECHO_REPLY           0u
+#define PHX_ICMP_UNREACHABLE          3u
+#define PHX_ICMP_PORT_UNREACHABLE     3u /* code */
+#define PHX_ICMP_FRAGMENTATION_NEEDED 4u /* code */
+#define PHX_ICMP_ECHO_REQUEST         8u
+#define PHX_ICMP_TIME_EXCEEDED        11u
+#define PHX_ICMP_PARAMETER_PROBLEM    12u
+#define PHX_ICMPV6_UNREACHABLE        1u
+#define PHX_ICMPV6_PORT_UNREACHABLE   4u /* code */
+#define PHX_ICMPV6_TOO_BIG            2u
+#define PHX_ICMPV6_TIME_EXCEEDED      3u
+#define PHX_ICMPV6_PARAMETER_PROBLEM  4u
+#define PHX_ICMPV6_ECHO_REQUEST       128u
+#define PHX_ICMPV6_ECHO_REPLY         129u
 
 struct phx_tcp {
 	phx_wire16 source_port;
@@ -130,7 +142,29 @@ PHX_ASSERT(sizeof(struct phx_tcp) == PHX_TCP_HEADER, "TCP header");
 #define PHX_TCP_RST 0x04u
 #define PHX_TCP_ACK 0x10u
 
+struct phx_udp {
+	phx_wire16 source_port;
+	phx_wire16 destination_port;
+	phx_wire16 length; /* header included */
+	phx_wire16 checksum;
+};
 #define PHX_UDP_HEADER 8u
+PHX_ASSERT(sizeof(struct phx_udp) == PHX_UDP_HEADER, "UDP header");
+
+/* Generic UDP Encapsulation, variant 0 (draft-ietf-intarea-gue-09 section 3.1). */
+struct phx_gue {
+	__u8 version_control_length; /* 2 bits, 1 bit, 5 bits: words of 4 bytes that follow the header */
+	__u8 protocol;               /* of what it carries */
+	phx_wire16 flags;
+};
+PHX_ASSERT(sizeof(struct phx_gue) == 4, "GUE header");
+
+/* What stands between the outer IP header of gue and the inner one. */
+struct phx_gue_headers {
+	struct phx_udp udp;
+	struct phx_gue gue;
+};
+PHX_ASSERT(sizeof(struct phx_gue_headers) == 12, "UDP and GUE headers");
 
 PHX_INLINE __u64 phx_load64(const void *from)
 {

@@ -89,7 +89,7 @@ TEST_F(BalancerEcho, does_not_answer_for_other_addresses) {
 // RFC 1122 section 3.2.1.3 and RFC 4443 section 2.4 (e): nothing goes out to, or in the name of, a group.
 TEST_F(BalancerEcho, does_not_answer_groups_nor_nobody) {
   const auto passed = [this](const Packet& request) {
-    balancer.run(request).passed().unchanged().counted({"protocol_passed"});
+    balancer.run(request).passed().unchanged().counted({"icmp_passed"});
   };
   for (const char* source : {"0.0.0.0", "224.0.0.1", "239.1.2.3", "255.255.255.255"}) {
     passed(ping4({source, 0}, vip4));

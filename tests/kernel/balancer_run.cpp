@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <ctime>
 
 #include "balancer.skel.h"
 #include "lib/hash.h"
@@ -41,6 +42,8 @@ phx_next_hop next_hop(const Backend& backend) {
   const auto& mac = backend.next_hop_mac;
   std::copy(mac.begin(), mac.end(), hop.destination_mac);
   std::copy(kNodeMac.begin(), kNodeMac.end(), hop.source_mac);
+  hop.vlan = backend.vlan;
+  hop.mtu = backend.mtu;
   hop.interface = backend.same_interface ? ingress_interface() : kElsewhere;
   if (backend.tunnel_source.empty()) return hop;
   const auto source = map_address(backend.tunnel_source);
@@ -89,6 +92,7 @@ BalancerRun::BalancerRun() : object_(balancer_bpf__open()) {
   bpf_map__set_max_entries(maps.slots, kServices * kSlots);
   bpf_map__set_max_entries(maps.flows, kFlowSets);
   object_->rodata->flow_sets = kFlowSets;
+  bpf_map__set_max_entries(maps.fragments, kFragments);
   require(balancer_bpf__load(object_.get()) == 0, "the balancer cannot be loaded");
 }
 
@@ -131,6 +135,10 @@ void BalancerRun::add_vip(const std::string& address) {
   filter.words[bit / 64] |= std::uint64_t{1} << bit % 64;
   write(object_->maps.vip_filter, std::uint32_t{0}, filter);
   write(object_->maps.vips, key, phx_vip{PHX_NO_SERVICE, 0});
+}
+
+void BalancerRun::set_unmatched(const std::string& address, phx_unmatched rule) {
+  write(object_->maps.vips, vip_key(address, 0, 0), phx_vip{PHX_NO_SERVICE, rule});
 }
 
 void BalancerRun::fill_vip_filter() {
@@ -215,6 +223,44 @@ std::size_t BalancerRun::flows() const {
   return count;
 }
 
+namespace {
+
+std::vector<phx_datagram> datagrams(const bpf_map* map) {
+  std::vector<phx_datagram> keys;
+  phx_datagram key{};
+  while (bpf_map__get_next_key(map, keys.empty() ? nullptr : &keys.back(), &key, sizeof(key)) == 0) {
+    keys.push_back(key);
+  }
+  return keys;
+}
+
+}  // namespace
+
+std::size_t BalancerRun::records() const {
+  return datagrams(object_->maps.fragments).size();
+}
+
+void BalancerRun::age_records(std::uint32_t seconds) {
+  for (const phx_datagram& key : datagrams(object_->maps.fragments)) {
+    phx_datagram_owner owner{};
+    require(bpf_map__lookup_elem(object_->maps.fragments, &key, sizeof(key), &owner, sizeof(owner), 0) == 0,
+            "a row of a map cannot be read");
+    owner.seen_s -= seconds;
+    write(object_->maps.fragments, key, owner);
+  }
+}
+
+void BalancerRun::spend_answers() {
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  const std::uint32_t row = 0;
+  std::vector<phx_answers> all(static_cast<std::size_t>(libbpf_num_possible_cpus()),
+                               {static_cast<std::uint64_t>(now.tv_sec), PHX_ANSWERS_PER_S});
+  require(bpf_map__update_elem(object_->maps.answers, &row, sizeof(row), all.data(),
+                               all.size() * sizeof(phx_answers), BPF_ANY) == 0,
+          "a row of a per-CPU map cannot be written");
+}
+
 int BalancerRun::program_fd() const {
   return bpf_program__fd(object_->progs.phalanx_xdp);
 }
@@ -262,6 +308,8 @@ Outcome BalancerRun::run(Outcome outcome, std::uint32_t headroom_taken) {
 Outcome BalancerRun::run(const Packet& packet, std::uint32_t headroom_taken) {
   Outcome outcome;
   outcome.sent_in = packet.frame();
+  outcome.shape = packet.shape();
+  outcome.tag_bytes = packet.tag_bytes();
   outcome.ip = packet.ip();
   outcome.traffic_class = packet.traffic_class();
   return run(std::move(outcome), headroom_taken);

@@ -16,8 +16,9 @@ namespace phalanx::test {
 
 constexpr std::uint8_t kTcp = 6;
 constexpr std::uint8_t kUdp = 17;
-constexpr std::uint32_t kSlots = 4096;    // of every service of the tests
-constexpr std::uint32_t kFlowSets = 256;  // of the flow table, PHX_FLOW_WAYS rows each
+constexpr std::uint32_t kSlots = 4096;      // of every service of the tests
+constexpr std::uint32_t kFlowSets = 256;    // of the flow table, PHX_FLOW_WAYS rows each
+constexpr std::uint32_t kFragments = 1024;  // rows of the table of fragmented datagrams
 
 class BalancerRun {
  public:
@@ -33,6 +34,8 @@ class BalancerRun {
 
   // A VIP's own row, and its bit of the filter.
   void add_vip(const std::string& address);
+  // What happens to packets to the VIP on a port without service.
+  void set_unmatched(const std::string& address, phx_unmatched rule);
   // As if as many VIPs were configured as the filter has bits: it tells nothing any more.
   void fill_vip_filter();
   // Both rows, and a table all of whose slots name these two. Returns the service's index.
@@ -59,6 +62,12 @@ class BalancerRun {
   [[nodiscard]] FlowPlace place_of(const Packet& packet) const;
   // Rows of the flow table that hold a flow.
   [[nodiscard]] std::size_t flows() const;
+
+  // Datagrams whose first fragment is recorded, and all of them this much older.
+  [[nodiscard]] std::size_t records() const;
+  void age_records(std::uint32_t seconds);
+  // As if all ICMP errors of this second had been sent, on every processor.
+  void spend_answers();
 
   // For tests that do without the words above.
   [[nodiscard]] int program_fd() const;

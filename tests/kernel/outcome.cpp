@@ -4,16 +4,31 @@
 #include <gtest/gtest.h>
 #include <linux/bpf.h>
 
+#include "case_table.hpp"
+
 namespace phalanx::test {
 namespace {
 
 constexpr std::size_t kEthernet = 14;
 
-unsigned read16(const Bytes& bytes, std::size_t at) {
-  return static_cast<unsigned>(bytes.at(at)) << 8 | bytes.at(at + 1);
+std::size_t ethernet_size(const Backend& backend) {
+  return kEthernet + (backend.vlan != 0 ? 4 : 0);
 }
 
 }  // namespace
+
+Bytes aged(Bytes ip) {
+  if (ip.at(0) >> 4 == 6) {
+    ip.at(7)--;
+    return ip;
+  }
+  ip.at(8)--;
+  ip.at(10) = ip.at(11) = 0;
+  const unsigned checksum = internet_checksum(part(ip, 0, static_cast<std::size_t>(ip.at(0) & 15) * 4));
+  ip.at(10) = static_cast<std::uint8_t>(checksum >> 8);
+  ip.at(11) = static_cast<std::uint8_t>(checksum);
+  return ip;
+}
 
 std::string hex(const Bytes& bytes) {
   static constexpr char kDigits[] = "0123456789abcdef";
@@ -60,10 +75,22 @@ const Outcome& Outcome::ignored() const {
   return passed().unchanged().counted({}).no_traffic();
 }
 
+const Outcome& Outcome::answered_by(Packet answer) const {
+  tx();
+  const Bytes plain = answer.ttl(64).label(0).frame();
+  Bytes expected = part(sent_in, 6, 6);
+  append(expected, part(sent_in, 0, 6));
+  append(expected, part(sent_in, 12, tag_bytes));
+  append(expected, part(plain, 12, plain.size()));
+  EXPECT_EQ(hex(result.frame), hex(expected)) << "for " << hex(sent_in);
+  return *this;
+}
+
 const Outcome& Outcome::counted(std::initializer_list<std::string> labels) const {
   std::map<std::string, std::uint64_t> expected;
   for (const std::string& label : labels) expected[label]++;
   EXPECT_EQ(counters, expected) << "for " << hex(sent_in);
+  CaseTable::instance().add(shape.empty() ? "frame of raw bytes" : shape, result.verdict, expected);
   return *this;
 }
 
@@ -80,15 +107,18 @@ const Outcome& Outcome::no_traffic() const {
   return *this;
 }
 
-void Outcome::check_ethernet(const Bytes& destination, unsigned type) const {
-  EXPECT_EQ(hex(part(result.frame, 0, 6)), hex(destination));
-  EXPECT_EQ(hex(part(result.frame, 6, 6)), hex(kNodeMac));
-  EXPECT_EQ(read16(result.frame, 12), type);
+void Outcome::check_ethernet(const Backend& backend, unsigned type) const {
+  Bytes expected = backend.next_hop_mac;
+  append(expected, kNodeMac);
+  if (backend.vlan != 0) append16(expected, 0x8100);
+  if (backend.vlan != 0) append16(expected, backend.vlan);
+  append16(expected, type);
+  EXPECT_EQ(hex(part(result.frame, 0, expected.size())), hex(expected));
 }
 
 // RFC 791, with what the balancer promises: no options, don't fragment, id 0, TTL 64.
 void Outcome::check_outer_ipv4(const Backend& backend) const {
-  const Bytes header = part(result.frame, kEthernet, 20);
+  const Bytes header = part(result.frame, ethernet_size(backend), 20);
   Bytes expected{0x45, traffic_class};
   append16(expected, static_cast<unsigned>(20 + ip.size()));
   append(expected, {0, 0, 0x40, 0, 64, static_cast<std::uint8_t>(ip.at(0) >> 4 == 4 ? 4 : 41)});
@@ -101,7 +131,7 @@ void Outcome::check_outer_ipv4(const Backend& backend) const {
 
 // RFC 8200; the flow label is the balancer's to choose.
 void Outcome::check_outer_ipv6(const Backend& backend) const {
-  const Bytes header = part(result.frame, kEthernet, 40);
+  const Bytes header = part(result.frame, ethernet_size(backend), 40);
   Bytes expected{static_cast<std::uint8_t>(0x60 | traffic_class >> 4),
                  static_cast<std::uint8_t>((traffic_class & 15) << 4 | (header.at(1) & 15))};
   append(expected, part(header, 2, 2));
@@ -115,24 +145,25 @@ void Outcome::check_outer_ipv6(const Backend& backend) const {
 const Outcome& Outcome::encapsulated_to(const Backend& backend) const {
   const bool outer_ipv6 = is_ipv6(backend.address);
   const std::size_t outer = outer_ipv6 ? 40 : 20;
-  if (result.frame.size() != sent_in.size() + outer) {
-    ADD_FAILURE() << "not encapsulated: " << hex(result.frame);
+  if (result.frame.size() != untagged_size() - kEthernet + ethernet_size(backend) + outer) {
+    ADD_FAILURE() << "not encapsulated: " << hex(result.frame) << " for " << hex(sent_in);
     return *this;
   }
-  check_ethernet(backend.next_hop_mac, outer_ipv6 ? 0x86dd : 0x0800);
+  check_ethernet(backend, outer_ipv6 ? 0x86dd : 0x0800);
   if (outer_ipv6) {
     check_outer_ipv6(backend);
   } else {
     check_outer_ipv4(backend);
   }
-  EXPECT_EQ(hex(part(result.frame, kEthernet + outer, ip.size())), hex(ip)) << "the inner packet changed";
+  EXPECT_EQ(hex(part(result.frame, ethernet_size(backend) + outer, ip.size())), hex(aged(ip)))
+      << "the inner packet is not what came in, one hop older";
   return *this;
 }
 
 const Outcome& Outcome::sent_at_layer_2_to(const Backend& backend) const {
-  check_ethernet(backend.next_hop_mac, read16(sent_in, 12));
-  EXPECT_EQ(hex(part(result.frame, kEthernet, result.frame.size())),
-            hex(part(sent_in, kEthernet, sent_in.size())));
+  check_ethernet(backend, ip.at(0) >> 4 == 6 ? 0x86dd : 0x0800);
+  EXPECT_EQ(result.frame.size(), untagged_size() - kEthernet + ethernet_size(backend));
+  EXPECT_EQ(hex(part(result.frame, ethernet_size(backend), ip.size())), hex(aged(ip)));
   return *this;
 }
 

@@ -20,6 +20,8 @@ struct Backend {
   phx_forward forward = PHX_FORWARD_IPIP;
   bool same_interface = true;  // its next hop lies behind the interface the packets come in by
   Bytes next_hop_mac{};
+  std::uint16_t vlan = 0;  // of the next hop; 0: untagged
+  std::uint16_t mtu = 0;   // of the way to the next hop; 0: not known
 };
 
 // The MAC address of the node on every interface of the tests.
@@ -32,8 +34,10 @@ struct Traffic {
 };
 
 struct Outcome {
-  Bytes sent_in;  // the frame
-  Bytes ip;       // its IP packet, without padding; empty if it was no Packet
+  Bytes sent_in;              // the frame
+  std::string shape;          // what it is, for readers
+  std::size_t tag_bytes = 0;  // of its VLAN tags
+  Bytes ip;                   // its IP packet, without padding; empty if it was no Packet
   std::uint8_t traffic_class = 0;
   RunResult result;
   std::map<std::string, std::uint64_t> counters;     // what changed, by label
@@ -46,10 +50,13 @@ struct Outcome {
   const Outcome& passed() const;
   // The frame is what it was, byte by byte.
   const Outcome& unchanged() const;
-  // In a tunnel to backend, the IP packet whole inside.
+  // In a tunnel to backend, the IP packet whole inside, but for its TTL, which is one less.
   const Outcome& encapsulated_to(const Backend& backend) const;
-  // The same frame with other MAC addresses.
+  // The same packet, but for its TTL, behind other MAC addresses and the backend's tag.
   const Outcome& sent_at_layer_2_to(const Backend& backend) const;
+  // Sent back to the station it came from, in the very tags it came in: this packet, with the TTL and without
+  // the label that the path gives its answers.
+  const Outcome& answered_by(Packet answer) const;
   // These counters by one each, no other.
   const Outcome& counted(std::initializer_list<std::string> labels) const;
   // One packet of this many bytes for the service and the entry, nothing for others.
@@ -61,13 +68,18 @@ struct Outcome {
  private:
   void check_outer_ipv4(const Backend& backend) const;
   void check_outer_ipv6(const Backend& backend) const;
-  void check_ethernet(const Bytes& destination, unsigned type) const;
+  void check_ethernet(const Backend& backend, unsigned type) const;
+  // Bytes of the frame that came in, without tags.
+  [[nodiscard]] std::size_t untagged_size() const { return sent_in.size() - tag_bytes; }
 };
 
 // `expect(outcome).tx()...` reads better than the bare object.
 inline const Outcome& expect(const Outcome& outcome) {
   return outcome;
 }
+
+// The IP packet as a router sends it on: one hop older, an IPv4 checksum computed from the definition.
+Bytes aged(Bytes ip);
 
 std::string hex(const Bytes& bytes);
 Bytes part(const Bytes& bytes, std::size_t offset, std::size_t size);

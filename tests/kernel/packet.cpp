@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "packet.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace phalanx::test {
@@ -11,6 +12,22 @@ constexpr std::uint8_t kTcp = 6;
 constexpr std::uint8_t kUdp = 17;
 constexpr std::uint8_t kIcmp6 = 58;
 constexpr std::uint8_t kFragmentHeader = 44;
+constexpr std::uint8_t kAuthenticationHeader = 51;
+
+std::string name_of(std::uint8_t protocol) {
+  switch (protocol) {
+    case kIcmp:
+      return "ICMP";
+    case kTcp:
+      return "TCP";
+    case kUdp:
+      return "UDP";
+    case kIcmp6:
+      return "ICMPv6";
+    default:
+      return "protocol " + std::to_string(protocol);
+  }
+}
 
 void put16(Bytes& bytes, std::size_t at, unsigned value) {
   bytes[at] = static_cast<std::uint8_t>(value >> 8);
@@ -89,13 +106,31 @@ Packet& Packet::label(std::uint16_t value) {
   return label_ = value, *this;
 }
 Packet& Packet::options(unsigned words) {
-  return option_words_ = words, *this;
+  return options(Bytes(words * 4, 1));  // option 1: no operation
+}
+Packet& Packet::options(Bytes bytes) {
+  return options_ = std::move(bytes), *this;
+}
+Packet& Packet::may_be_fragmented() {
+  return dont_fragment_ = false, *this;
+}
+Packet& Packet::datagram(std::uint32_t id) {
+  return datagram_ = id, *this;
+}
+Packet Packet::piece(unsigned offset, std::size_t size) const {
+  const Bytes whole = l4();
+  Packet fragment = *this;
+  const std::size_t begin = std::min(std::size_t{offset} * 8, whole.size());
+  const std::size_t end = std::min(begin + size, whole.size());
+  fragment.carrying(Bytes(whole.begin() + static_cast<std::ptrdiff_t>(begin),
+                          whole.begin() + static_cast<std::ptrdiff_t>(end)));
+  return fragment.fragment(offset, end < whole.size());
 }
 Packet& Packet::fragment(unsigned offset, bool more) {
   return fragment_ = Fragment{offset, more}, *this;
 }
-Packet& Packet::extension(std::uint8_t kind) {
-  return extension_ = kind, *this;
+Packet& Packet::extension(std::uint8_t kind, std::size_t size) {
+  return extensions_.push_back({kind, size}), *this;
 }
 Packet& Packet::vlan(std::uint16_t id, std::uint16_t type) {
   return tags_.push_back({type, id}), *this;
@@ -154,37 +189,46 @@ Bytes Packet::l4() const {
 }
 
 Bytes Packet::ipv4(const Bytes& l4) const {
-  const std::size_t size = 20 + option_words_ * 4 + l4.size();
+  const std::size_t size = 20 + options_.size() + l4.size();
   const auto words =
-      static_cast<unsigned>(claimed_words_.value_or(static_cast<std::uint8_t>(5 + option_words_)));
+      static_cast<unsigned>(claimed_words_.value_or(static_cast<std::uint8_t>(5 + options_.size() / 4)));
   Bytes header{static_cast<std::uint8_t>(version_ << 4 | words), traffic_class_};
   append16(header, claimed_length_.value_or(static_cast<std::uint16_t>(size)));
   append16(header, label_);
-  append16(header, fragment_ ? (fragment_->more ? 0x2000u : 0u) | fragment_->offset : 0x4000u);
+  const unsigned whole = dont_fragment_ ? 0x4000u : 0u;
+  append16(header, fragment_ ? (fragment_->more ? 0x2000u : 0u) | fragment_->offset : whole);
   append(header, {ttl_, protocol_, 0, 0});
   append(header, address_bytes(from_.address));
   append(header, address_bytes(to_.address));
-  header.resize(20 + option_words_ * 4, 1);  // option 1: no operation
+  append(header, options_);
   put16(header, 10, internet_checksum(header));
   return header;
 }
 
 Bytes Packet::ipv6(const Bytes& l4) const {
-  const std::size_t more = (extension_ ? 8u : 0u) + (fragment_ ? 8u : 0u);
-  const std::uint8_t behind_extension = fragment_ ? kFragmentHeader : protocol_;
+  Bytes chain;
+  const std::uint8_t behind = fragment_ ? kFragmentHeader : protocol_;
+  for (std::size_t i = 0; i < extensions_.size(); i++) {
+    const auto [kind, size] = extensions_[i];
+    const std::uint8_t next = i + 1 < extensions_.size() ? extensions_[i + 1].kind : behind;
+    const std::size_t units = kind == kAuthenticationHeader ? size / 4 - 2 : size / 8 - 1;
+    Bytes extension{next, static_cast<std::uint8_t>(units), 1, 4};
+    extension.resize(size);
+    append(chain, extension);
+  }
+  if (fragment_) {
+    append(chain, {protocol_, 0});
+    append16(chain, fragment_->offset << 3 | (fragment_->more ? 1u : 0u));
+    append32(chain, datagram_);
+  }
   Bytes header;
   append16(header, static_cast<unsigned>(version_) << 12 | static_cast<unsigned>(traffic_class_) << 4);
   append16(header, label_);
-  append16(header, claimed_length_.value_or(static_cast<std::uint16_t>(more + l4.size())));
-  append(header, {extension_.value_or(behind_extension), ttl_});
+  append16(header, claimed_length_.value_or(static_cast<std::uint16_t>(chain.size() + l4.size())));
+  append(header, {extensions_.empty() ? behind : extensions_[0].kind, ttl_});
   append(header, address_bytes(from_.address));
   append(header, address_bytes(to_.address));
-  if (extension_) append(header, {behind_extension, 0, 1, 4, 0, 0, 0, 0});
-  if (fragment_) {
-    append(header, {protocol_, 0});
-    append16(header, fragment_->offset << 3 | (fragment_->more ? 1u : 0u));
-    append(header, {0, 0, 0, 9});
-  }
+  append(header, chain);
   return header;
 }
 
@@ -209,6 +253,47 @@ Bytes Packet::frame() const {
   append(bytes, ip());
   if (bytes.size() < frame_size_) bytes.resize(frame_size_);
   return bytes;
+}
+
+std::string Packet::shape() const {
+  const bool icmp = protocol_ == kIcmp || protocol_ == kIcmp6;
+  std::string text = name_of(protocol_) + (icmp ? " type " + std::to_string(icmp_type_) : "") + " " +
+                     from_.address + " > " + to_.address;
+  if (!icmp) text += " port " + std::to_string(to_.port);
+  for (const Tag& tag : tags_) text += ", VLAN " + std::to_string(tag.id);
+  if (!options_.empty()) text += ", " + std::to_string(options_.size()) + " bytes of options";
+  for (const Extension& extension : extensions_) text += ", extension " + std::to_string(extension.kind);
+  if (fragment_ && fragment_->offset == 0) text += fragment_->more ? ", first fragment" : ", atomic fragment";
+  if (fragment_ && fragment_->offset != 0) text += fragment_->more ? ", middle fragment" : ", last fragment";
+  if (ttl_ <= 1) text += ", TTL " + std::to_string(ttl_);
+  if (protocol_ == kTcp && (flags_ & kSyn) != 0) text += ", SYN";
+  if (protocol_ == kTcp && (flags_ & kRst) != 0) text += ", RST";
+  if (version_ != (is_ipv6(to_.address) ? 6 : 4)) text += ", version " + std::to_string(version_);
+  if (claimed_words_) text += ", header of " + std::to_string(*claimed_words_) + " words";
+  if (claimed_length_) text += ", lying length";
+  if (destination_mac_ >> 40 & 1) text += ", to a group of stations";
+  return text;
+}
+
+Packet error_about(const Packet& about, const std::string& router, std::uint8_t type, std::uint8_t code,
+                   std::size_t size, std::uint32_t rest) {
+  const bool ipv6 = is_ipv6(about.to().address);
+  const Endpoint sender{about.from().address};
+  Bytes error{type, code, 0, 0};
+  append32(error, rest);
+  const Bytes quoted = about.ip();
+  error.insert(error.end(), quoted.begin(),
+               quoted.begin() + static_cast<std::ptrdiff_t>(std::min(size, quoted.size())));
+  Bytes covered;
+  if (ipv6) {  // RFC 8200 section 8.1
+    covered = address_bytes(router);
+    append(covered, address_bytes(sender.address));
+    append32(covered, static_cast<std::uint32_t>(error.size()));
+    append32(covered, kIcmp6);
+  }
+  append(covered, error);
+  put16(error, 2, internet_checksum(covered));
+  return Packet(ipv6 ? kIcmp6 : kIcmp, {router}, sender).icmp_type(type, code).carrying(error);
 }
 
 Packet tcp4(const Endpoint& from, const Endpoint& to) {

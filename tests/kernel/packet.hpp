@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "address.hpp"
 
@@ -44,10 +45,20 @@ class Packet {
   Packet& label(std::uint16_t value);
   // IPv4 header options, in words of 4 bytes.
   Packet& options(unsigned words);
-  // IPv4: flags and offset; IPv6: a fragment header. offset in units of 8 bytes.
+  // IPv4 header options, these bytes, a multiple of 4.
+  Packet& options(Bytes bytes);
+  // IPv4: flags and offset; IPv6: a fragment header behind the extension headers. offset in units of 8 bytes.
+  // What the fragment has is what the packet would have as a whole, unless carrying() says otherwise.
   Packet& fragment(unsigned offset, bool more);
-  // IPv6: one 8-byte extension header of this kind before the L4 header.
-  Packet& extension(std::uint8_t kind);
+  // IPv4: the id that label() sets; IPv6: of the fragment header.
+  Packet& datagram(std::uint32_t id);
+  // This part of the whole packet's content, as a fragment: `size` bytes, a multiple of 8 unless it is the
+  // last, from `offset` units of 8 bytes on.
+  [[nodiscard]] Packet piece(unsigned offset, std::size_t size) const;
+  // IPv6: one more extension header of this kind, of this many bytes, before the fragment and the L4 header.
+  Packet& extension(std::uint8_t kind, std::size_t size = 8);
+  // IPv4: no router may fragment it, which is so unless it is a fragment.
+  Packet& may_be_fragmented();
   // The outermost tag comes first.
   Packet& vlan(std::uint16_t id, std::uint16_t type = 0x8100);
   Packet& destination_mac(std::uint64_t mac);
@@ -61,6 +72,9 @@ class Packet {
 
   [[nodiscard]] Bytes frame() const;
   [[nodiscard]] Bytes ip() const;  // without Ethernet header, tags and padding
+  // What it is, for readers: "TCP 203.0.113.7:40000 > 198.51.100.10:80, VLAN 7, options".
+  [[nodiscard]] std::string shape() const;
+  [[nodiscard]] std::size_t tag_bytes() const { return tags_.size() * 4; }
   [[nodiscard]] const Endpoint& from() const { return from_; }
   [[nodiscard]] const Endpoint& to() const { return to_; }
   [[nodiscard]] std::uint8_t protocol() const { return protocol_; }
@@ -70,6 +84,10 @@ class Packet {
   struct Fragment {
     unsigned offset;
     bool more;
+  };
+  struct Extension {
+    std::uint8_t kind;
+    std::size_t size;
   };
   struct Tag {
     std::uint16_t type;
@@ -97,9 +115,11 @@ class Packet {
   std::uint16_t label_ = 0xbeef;
   std::uint8_t icmp_type_ = 0;
   std::uint8_t icmp_code_ = 0;
-  unsigned option_words_ = 0;
+  Bytes options_;
+  bool dont_fragment_ = true;
+  std::uint32_t datagram_ = 9;
   std::optional<Fragment> fragment_;
-  std::optional<std::uint8_t> extension_;
+  std::vector<Extension> extensions_;
   std::vector<Tag> tags_;
   std::uint64_t destination_mac_ = 0x02000000aa01;
   std::uint8_t version_;
@@ -113,6 +133,10 @@ Packet udp4(const Endpoint& from, const Endpoint& to);
 Packet ping4(const Endpoint& from, const Endpoint& to);
 Packet tcp6(const Endpoint& from, const Endpoint& to);
 Packet udp6(const Endpoint& from, const Endpoint& to);
+// An ICMP or ICMPv6 error from `router` to the sender of `about`, which it quotes as far as `size` bytes.
+// rest: the last 4 bytes of its header.
+Packet error_about(const Packet& about, const std::string& router, std::uint8_t type, std::uint8_t code,
+                   std::size_t size = 1000, std::uint32_t rest = 0);
 Packet ping6(const Endpoint& from, const Endpoint& to);
 
 // inner, in a tunnel from node to backend; both families from the addresses.

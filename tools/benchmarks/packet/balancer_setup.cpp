@@ -160,10 +160,10 @@ void BalancerSetup::add_service(const Service& service) {
   std::copy(vip.begin(), vip.end(), key.address);
   key.family = static_cast<std::uint8_t>(family);
   admit(key);
-  write(object_->maps.vips, key, phx_vip{PHX_NO_SERVICE, 0, {}});
+  write(object_->maps.vips, key, phx_vip{PHX_NO_SERVICE, 0});
   key.port = htons(port);
   key.protocol = protocol;
-  write(object_->maps.vips, key, phx_vip{index, 0, {}});
+  write(object_->maps.vips, key, phx_vip{index, 0});
 }
 
 void BalancerSetup::admit(const phx_vip_key& key) {
