@@ -6,43 +6,103 @@
 #include "balancer/choose.h"
 #include "lib/encapsulate.h"
 
-/* Makes the packet the backend's. Returns 0 when there is no room for the outer header. */
+/*
+ * The outer IP header, with `headers` bytes behind it for others. spread: how many low bits of the outer
+ * source the flow's hash fills in. Returns the first byte behind the outer IP header, or 0 when there is no
+ * room.
+ */
+static __always_inline void *encapsulate_ipv4(struct xdp_md *ctx, const struct phx_packet *packet,
+					      const struct phx_backend *backend,
+					      const struct phx_next_hop *hop, __u64 hash, __u32 headers,
+					      __u32 spread)
+{
+	struct phx_ethernet *ethernet;
+	struct phx_ipv4 *ip;
+
+	if (bpf_xdp_adjust_head(ctx, -(int)(sizeof(*ip) + headers)))
+		return 0;
+	ethernet = (void *)(long)ctx->data;
+	ip = (void *)(ethernet + 1);
+	if ((void *)(ip + 1) > (void *)(long)ctx->data_end)
+		return 0;
+	ethernet->type = PHX_SWAP16(PHX_ETHERTYPE_IPV4);
+	phx_write_macs(ethernet, hop);
+	phx_write_outer_ipv4(ip, packet->traffic_class, packet->length + headers,
+			     headers ? PHX_PROTOCOL_UDP : phx_inner_protocol(packet),
+			     spread ? phx_spread_ipv4(hop, spread, hash) : phx_load32(hop->tunnel_source),
+			     phx_load32(backend->address));
+	return ip + 1;
+}
+
+/* The same over IPv6. */
+static __always_inline void *encapsulate_ipv6(struct xdp_md *ctx, const struct phx_packet *packet,
+					      const struct phx_backend *backend,
+					      const struct phx_next_hop *hop, __u64 hash, __u32 headers,
+					      __u32 spread)
+{
+	struct phx_ethernet *ethernet;
+	struct phx_ipv6 *ip;
+
+	if (bpf_xdp_adjust_head(ctx, -(int)(sizeof(*ip) + headers)))
+		return 0;
+	ethernet = (void *)(long)ctx->data;
+	ip = (void *)(ethernet + 1);
+	if ((void *)(ip + 1) > (void *)(long)ctx->data_end)
+		return 0;
+	ethernet->type = PHX_SWAP16(PHX_ETHERTYPE_IPV6);
+	phx_write_macs(ethernet, hop);
+	phx_write_outer_ipv6(ip, packet->traffic_class, packet->length + headers,
+			     headers ? PHX_PROTOCOL_UDP : phx_inner_protocol(packet), hash);
+	phx_write_outer_addresses(
+		ip, phx_load64(hop->tunnel_source),
+		spread ? phx_spread_ipv6(hop, spread, hash) : phx_load64(hop->tunnel_source + 8), backend);
+	return ip + 1;
+}
+
+/* gue, and ipip from a source that is spread, in a frame of their own. Returns 0 when there is no room. */
+static __noinline int tunnel(struct xdp_md *ctx, const struct phx_packet *packet,
+			     const struct phx_backend *backend, const struct phx_next_hop *hop, __u64 hash)
+{
+	__u32 headers = backend->forward == PHX_FORWARD_GUE ? sizeof(struct phx_gue_headers) : 0;
+	struct phx_gue_headers *gue;
+
+	if (backend->family == PHX_FAMILY_IPV4)
+		gue = encapsulate_ipv4(ctx, packet, backend, hop, hash, headers, backend->source_bits);
+	else
+		gue = encapsulate_ipv6(ctx, packet, backend, hop, hash, headers, backend->source_bits);
+	if (!gue || !headers)
+		return !!gue;
+	if ((void *)(gue + 1) > (void *)(long)ctx->data_end)
+		return 0;
+	phx_write_gue(gue, packet, backend->tunnel_port, hash);
+	return 1;
+}
+
+static __always_inline int relay(struct xdp_md *ctx, const struct phx_next_hop *hop)
+{
+	struct phx_ethernet *ethernet = (void *)(long)ctx->data;
+
+	if ((void *)(ethernet + 1) > (void *)(long)ctx->data_end)
+		return 0;
+	phx_write_macs(ethernet, hop);
+	return 1;
+}
+
+/* Makes the packet the backend's. Returns 0 when there is no room for the outer headers. */
 static __always_inline int forward(struct xdp_md *ctx, const struct phx_packet *packet,
 				   const struct choice *choice, __u64 hash)
 {
 	const struct phx_backend *backend = choice->backend;
 	const struct phx_next_hop *hop = &backend->next_hop[!!(choice->state & PHX_STATE_NEXT_HOP)];
-	struct phx_ethernet *ethernet;
-	int outer = 0;
-	void *end;
 
-	if (backend->forward == PHX_FORWARD_IPIP)
-		outer = backend->family == PHX_FAMILY_IPV4 ? sizeof(struct phx_ipv4)
-							   : sizeof(struct phx_ipv6);
-	if (outer && bpf_xdp_adjust_head(ctx, -outer))
-		return 0;
-	ethernet = (void *)(long)ctx->data;
-	end = (void *)(long)ctx->data_end;
-
-	if (outer == sizeof(struct phx_ipv4)) {
-		struct phx_ipv4 *ip = (void *)(ethernet + 1);
-
-		if ((void *)(ip + 1) > end)
-			return 0;
-		ethernet->type = PHX_SWAP16(PHX_ETHERTYPE_IPV4);
-		phx_write_outer_ipv4(ip, packet, backend, hop);
-	} else if (outer) {
-		struct phx_ipv6 *ip = (void *)(ethernet + 1);
-
-		if ((void *)(ip + 1) > end)
-			return 0;
-		ethernet->type = PHX_SWAP16(PHX_ETHERTYPE_IPV6);
-		phx_write_outer_ipv6(ip, packet, backend, hop, hash);
-	} else if ((void *)(ethernet + 1) > end) {
-		return 0;
+	if (backend->forward == PHX_FORWARD_IPIP && !backend->source_bits) {
+		if (backend->family == PHX_FAMILY_IPV4)
+			return !!encapsulate_ipv4(ctx, packet, backend, hop, hash, 0, 0);
+		return !!encapsulate_ipv6(ctx, packet, backend, hop, hash, 0, 0);
 	}
-	phx_write_macs(ethernet, hop);
-	return 1;
+	if (backend->forward == PHX_FORWARD_L2)
+		return relay(ctx, hop);
+	return tunnel(ctx, packet, backend, hop, hash);
 }
 
 static __always_inline int send(struct xdp_md *ctx, const struct choice *choice)

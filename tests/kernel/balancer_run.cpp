@@ -37,6 +37,10 @@ Value read(const bpf_map* map, std::uint32_t key) {
   return value;
 }
 
+std::uint16_t network_order(std::uint16_t port) {
+  return static_cast<std::uint16_t>(port << 8 | port >> 8);
+}
+
 phx_next_hop next_hop(const Backend& backend) {
   phx_next_hop hop{};
   const auto& mac = backend.next_hop_mac;
@@ -55,7 +59,7 @@ phx_vip_key vip_key(const std::string& address, std::uint16_t port, std::uint8_t
   phx_vip_key key{};
   const auto bytes = map_address(address);
   std::copy(bytes.begin(), bytes.end(), key.address);
-  key.port = static_cast<std::uint16_t>(port << 8 | port >> 8);
+  key.port = network_order(port);
   key.protocol = protocol;
   key.family = map_family(address);
   return key;
@@ -64,7 +68,7 @@ phx_vip_key vip_key(const std::string& address, std::uint16_t port, std::uint8_t
 phx_flow flow_key(const Packet& packet) {
   phx_flow flow{};
   flow.to = vip_key(packet.to().address, packet.to().port, packet.protocol());
-  flow.source_port = static_cast<std::uint16_t>(packet.from().port << 8 | packet.from().port >> 8);
+  flow.source_port = network_order(packet.from().port);
   const auto source = map_address(packet.from().address);
   std::copy(source.begin(), source.end(), flow.source);
   return flow;
@@ -105,6 +109,9 @@ void BalancerRun::add(const Backend& backend) {
   std::copy(address.begin(), address.end(), row.address);
   row.family = map_family(backend.address);
   row.forward = static_cast<std::uint8_t>(backend.forward);
+  row.port = network_order(backend.port);
+  row.tunnel_port = network_order(backend.tunnel_port);
+  row.source_bits = backend.source_bits;
   row.next_hop[0] = next_hop(backend);
   write(object_->maps.backends, std::uint32_t{backend.entry}, row);
 }

@@ -10,9 +10,24 @@ namespace phalanx::test {
 namespace {
 
 constexpr std::size_t kEthernet = 14;
+constexpr std::size_t kGueHeaders = 12;
+constexpr std::uint8_t kUdp = 17;
 
 std::size_t ethernet_size(const Backend& backend) {
   return kEthernet + (backend.vlan != 0 ? 4 : 0);
+}
+
+std::size_t headers_behind_ip(const Backend& backend) {
+  return backend.forward == PHX_FORWARD_GUE ? kGueHeaders : 0;
+}
+
+std::uint8_t protocol_of(const Bytes& ip) {
+  return ip.at(0) >> 4 == 4 ? 4 : 41;
+}
+
+// What the outer IP header names.
+std::uint8_t outer_protocol(const Backend& backend, const Bytes& ip) {
+  return backend.forward == PHX_FORWARD_GUE ? kUdp : protocol_of(ip);
 }
 
 }  // namespace
@@ -116,17 +131,26 @@ void Outcome::check_ethernet(const Backend& backend, unsigned type) const {
   EXPECT_EQ(hex(part(result.frame, 0, expected.size())), hex(expected));
 }
 
+// The bits that are not the flow's are as configured.
+void Outcome::check_outer_source(const Backend& backend, const Bytes& source) const {
+  const Bytes configured = address_bytes(backend.tunnel_source);
+  for (std::size_t bit = 0; bit + backend.source_bits < configured.size() * 8; bit++) {
+    const unsigned difference = static_cast<unsigned>(configured[bit / 8] ^ source.at(bit / 8));
+    ASSERT_EQ(difference >> (7 - bit % 8) & 1, 0u) << "outer source " << hex(source);
+  }
+}
+
 // RFC 791, with what the balancer promises: no options, don't fragment, id 0, TTL 64.
 void Outcome::check_outer_ipv4(const Backend& backend) const {
   const Bytes header = part(result.frame, ethernet_size(backend), 20);
   Bytes expected{0x45, traffic_class};
-  append16(expected, static_cast<unsigned>(20 + ip.size()));
-  append(expected, {0, 0, 0x40, 0, 64, static_cast<std::uint8_t>(ip.at(0) >> 4 == 4 ? 4 : 41)});
-  append(expected, part(header, 10, 2));
-  append(expected, address_bytes(backend.tunnel_source));
+  append16(expected, static_cast<unsigned>(20 + headers_behind_ip(backend) + ip.size()));
+  append(expected, {0, 0, 0x40, 0, 64, outer_protocol(backend, ip)});
+  append(expected, part(header, 10, 6));
   append(expected, address_bytes(backend.address));
   EXPECT_EQ(hex(header), hex(expected));
   EXPECT_EQ(internet_checksum(header), 0) << "the outer header's checksum is wrong: " << hex(header);
+  check_outer_source(backend, part(header, 12, 4));
 }
 
 // RFC 8200; the flow label is the balancer's to choose.
@@ -135,17 +159,30 @@ void Outcome::check_outer_ipv6(const Backend& backend) const {
   Bytes expected{static_cast<std::uint8_t>(0x60 | traffic_class >> 4),
                  static_cast<std::uint8_t>((traffic_class & 15) << 4 | (header.at(1) & 15))};
   append(expected, part(header, 2, 2));
-  append16(expected, static_cast<unsigned>(ip.size()));
-  append(expected, {static_cast<std::uint8_t>(ip.at(0) >> 4 == 4 ? 4 : 41), 64});
-  append(expected, address_bytes(backend.tunnel_source));
+  append16(expected, static_cast<unsigned>(headers_behind_ip(backend) + ip.size()));
+  append(expected, {outer_protocol(backend, ip), 64});
+  append(expected, part(header, 8, 16));
   append(expected, address_bytes(backend.address));
   EXPECT_EQ(hex(header), hex(expected));
+  check_outer_source(backend, part(header, 8, 16));
+}
+
+// UDP without checksum, and GUE variant 0 (draft-ietf-intarea-gue-09 section 3.1) without flags.
+void Outcome::check_gue(const Backend& backend, const Bytes& headers) const {
+  EXPECT_GE(headers.at(0), 0xc0) << "the source port is no dynamic one";
+  Bytes expected = part(headers, 0, 2);
+  append16(expected, backend.tunnel_port);
+  append16(expected, static_cast<unsigned>(kGueHeaders + ip.size()));
+  append(expected, {0, 0, 0, protocol_of(ip), 0, 0});
+  EXPECT_EQ(hex(headers), hex(expected));
 }
 
 const Outcome& Outcome::encapsulated_to(const Backend& backend) const {
   const bool outer_ipv6 = is_ipv6(backend.address);
   const std::size_t outer = outer_ipv6 ? 40 : 20;
-  if (result.frame.size() != untagged_size() - kEthernet + ethernet_size(backend) + outer) {
+  const std::size_t headers = headers_behind_ip(backend);
+  const std::size_t ethernet = ethernet_size(backend);
+  if (result.frame.size() != untagged_size() - kEthernet + ethernet + outer + headers) {
     ADD_FAILURE() << "not encapsulated: " << hex(result.frame) << " for " << hex(sent_in);
     return *this;
   }
@@ -155,7 +192,8 @@ const Outcome& Outcome::encapsulated_to(const Backend& backend) const {
   } else {
     check_outer_ipv4(backend);
   }
-  EXPECT_EQ(hex(part(result.frame, ethernet_size(backend) + outer, ip.size())), hex(aged(ip)))
+  if (headers != 0) check_gue(backend, part(result.frame, ethernet + outer, headers));
+  EXPECT_EQ(hex(part(result.frame, ethernet + outer + headers, ip.size())), hex(aged(ip)))
       << "the inner packet is not what came in, one hop older";
   return *this;
 }

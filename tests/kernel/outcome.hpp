@@ -22,6 +22,9 @@ struct Backend {
   Bytes next_hop_mac{};
   std::uint16_t vlan = 0;  // of the next hop; 0: untagged
   std::uint16_t mtu = 0;   // of the way to the next hop; 0: not known
+  std::uint16_t port = 0;         // of nat
+  std::uint16_t tunnel_port = 0;  // of gue
+  std::uint8_t source_bits = 0;   // low bits of tunnel_source that are the flow's
 };
 
 // The MAC address of the node on every interface of the tests.
@@ -50,7 +53,7 @@ struct Outcome {
   const Outcome& passed() const;
   // The frame is what it was, byte by byte.
   const Outcome& unchanged() const;
-  // In a tunnel to backend, the IP packet whole inside, but for its TTL, which is one less.
+  // In a tunnel of the backend's form to it, the IP packet whole inside, but for its TTL, which is one less.
   const Outcome& encapsulated_to(const Backend& backend) const;
   // The same packet, but for its TTL, behind other MAC addresses and the backend's tag.
   const Outcome& sent_at_layer_2_to(const Backend& backend) const;
@@ -69,6 +72,8 @@ struct Outcome {
   void check_outer_ipv4(const Backend& backend) const;
   void check_outer_ipv6(const Backend& backend) const;
   void check_ethernet(const Backend& backend, unsigned type) const;
+  void check_outer_source(const Backend& backend, const Bytes& source) const;
+  void check_gue(const Backend& backend, const Bytes& headers) const;
   // Bytes of the frame that came in, without tags.
   [[nodiscard]] std::size_t untagged_size() const { return sent_in.size() - tag_bytes; }
 };
