@@ -27,10 +27,10 @@ TEST(Oracle, reads_sound_packets) {
 TEST(Oracle, notices_every_length_and_checksum_that_is_wrong) {
   const Bytes in4 = tcp4(kClient4, kVip4).frame();
   const Bytes in6 = udp6(kClient6, kVip6).frame();
-  for (const std::size_t at : {17, 25, 51}) {  // IPv4 length and checksum, TCP checksum
+  for (const std::size_t at : {17u, 25u, 51u}) {  // IPv4 length and checksum, TCP checksum
     EXPECT_EQ(scapy_reads(with_flipped_bit(in4, at)).substr(0, 6), "wrong:") << "byte " << at;
   }
-  for (const std::size_t at : {19, 59, 61}) {  // IPv6 payload length, UDP length and checksum
+  for (const std::size_t at : {19u, 59u, 61u}) {  // IPv6 payload length, UDP length and checksum
     EXPECT_EQ(scapy_reads(with_flipped_bit(in6, at)).substr(0, 6), "wrong:") << "byte " << at;
   }
 }
