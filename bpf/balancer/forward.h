@@ -3,8 +3,7 @@
 #ifndef PHALANX_BALANCER_FORWARD_H
 #define PHALANX_BALANCER_FORWARD_H
 
-#include "balancer/choose.h"
-#include "lib/encapsulate.h"
+#include "balancer/nat.h"
 
 /*
  * The outer IP header, with `headers` bytes behind it for others. spread: how many low bits of the outer
@@ -102,6 +101,8 @@ static __always_inline int forward(struct xdp_md *ctx, const struct phx_packet *
 	}
 	if (backend->forward == PHX_FORWARD_L2)
 		return relay(ctx, hop);
+	if (backend->forward == PHX_FORWARD_NAT)
+		return translate_to(ctx, packet, backend, hop);
 	return tunnel(ctx, packet, backend, hop, hash);
 }
 

@@ -198,6 +198,14 @@ const Outcome& Outcome::encapsulated_to(const Backend& backend) const {
   return *this;
 }
 
+const Outcome& Outcome::translated_to(const Backend& backend, const Packet& expected) const {
+  const std::size_t ethernet = ethernet_size(backend);
+  check_ethernet(backend, is_ipv6(backend.address) ? 0x86dd : 0x0800);
+  EXPECT_EQ(hex(part(result.frame, ethernet, ip.size())), hex(aged(expected.ip()))) << "for " << hex(sent_in);
+  EXPECT_EQ(result.frame.size(), untagged_size() - kEthernet + ethernet);
+  return *this;
+}
+
 const Outcome& Outcome::sent_at_layer_2_to(const Backend& backend) const {
   check_ethernet(backend, ip.at(0) >> 4 == 6 ? 0x86dd : 0x0800);
   EXPECT_EQ(result.frame.size(), untagged_size() - kEthernet + ethernet_size(backend));

@@ -20,8 +20,8 @@ struct Backend {
   phx_forward forward = PHX_FORWARD_IPIP;
   bool same_interface = true;  // its next hop lies behind the interface the packets come in by
   Bytes next_hop_mac{};
-  std::uint16_t vlan = 0;  // of the next hop; 0: untagged
-  std::uint16_t mtu = 0;   // of the way to the next hop; 0: not known
+  std::uint16_t vlan = 0;         // of the next hop; 0: untagged
+  std::uint16_t mtu = 0;          // of the way to the next hop; 0: not known
   std::uint16_t port = 0;         // of nat
   std::uint16_t tunnel_port = 0;  // of gue
   std::uint8_t source_bits = 0;   // low bits of tunnel_source that are the flow's
@@ -55,6 +55,8 @@ struct Outcome {
   const Outcome& unchanged() const;
   // In a tunnel of the backend's form to it, the IP packet whole inside, but for its TTL, which is one less.
   const Outcome& encapsulated_to(const Backend& backend) const;
+  // By nat: expected, whose addresses and ports are as the backend should see them, but for its TTL.
+  const Outcome& translated_to(const Backend& backend, const Packet& expected) const;
   // The same packet, but for its TTL, behind other MAC addresses and the backend's tag.
   const Outcome& sent_at_layer_2_to(const Backend& backend) const;
   // Sent back to the station it came from, in the very tags it came in: this packet, with the TTL and without

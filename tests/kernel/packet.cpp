@@ -102,6 +102,9 @@ Packet& Packet::window(std::uint16_t value) {
 Packet& Packet::claiming_data_offset(std::uint8_t words) {
   return data_offset_ = words, *this;
 }
+Packet& Packet::without_checksum() {
+  return has_checksum_ = false, *this;
+}
 Packet& Packet::label(std::uint16_t value) {
   return label_ = value, *this;
 }
@@ -184,8 +187,15 @@ Bytes Packet::l4() const {
   Bytes covered = protocol_ == kIcmp ? Bytes{} : pseudo_header(bytes.size());
   append(covered, bytes);
   const std::size_t at = protocol_ == kTcp ? 16 : protocol_ == kUdp ? 6 : 2;
-  put16(bytes, at, internet_checksum(covered));
+  put16(bytes, at, checksum_of(covered));
   return bytes;
+}
+
+// RFC 768: where the checksum of a UDP datagram comes to 0, it is 0xffff.
+unsigned Packet::checksum_of(const Bytes& covered) const {
+  if (!has_checksum_) return 0;
+  const unsigned checksum = internet_checksum(covered);
+  return checksum == 0 && protocol_ == kUdp ? 0xffff : checksum;
 }
 
 Bytes Packet::ipv4(const Bytes& l4) const {

@@ -41,6 +41,8 @@ class Packet {
   Packet& window(std::uint16_t value);
   // TCP: the upper half of the byte, in words of 4 bytes.
   Packet& claiming_data_offset(std::uint8_t words);
+  // UDP: 0 where the checksum is, which says that there is none.
+  Packet& without_checksum();
   // IPv4: the id. IPv6: the flow label.
   Packet& label(std::uint16_t value);
   // IPv4 header options, in words of 4 bytes.
@@ -96,6 +98,7 @@ class Packet {
 
   [[nodiscard]] Bytes l4() const;
   [[nodiscard]] Bytes l4_header() const;
+  [[nodiscard]] unsigned checksum_of(const Bytes& covered) const;
   [[nodiscard]] Bytes pseudo_header(std::size_t length) const;
   [[nodiscard]] Bytes ipv4(const Bytes& l4) const;
   [[nodiscard]] Bytes ipv6(const Bytes& l4) const;
@@ -112,6 +115,7 @@ class Packet {
   std::uint32_t acknowledgment_ = 0x0a0b0c0d;
   std::uint16_t window_ = 0xfaf0;
   std::uint8_t data_offset_ = 5;
+  bool has_checksum_ = true;
   std::uint16_t label_ = 0xbeef;
   std::uint8_t icmp_type_ = 0;
   std::uint8_t icmp_code_ = 0;
