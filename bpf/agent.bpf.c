@@ -8,6 +8,9 @@
 
 #include "lib/tunnel.h"
 
+/* Load-time setting: the UDP port, be, that GUE comes to. W: phalanx-agent, before it loads the object. */
+const volatile __u16 gue_port = PHX_SWAP16(PHX_DEFAULT_GUE_PORT);
+
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, PHX_AGENT_MAX_VIPS);
@@ -40,34 +43,41 @@ static __always_inline int counted(enum phx_agent_counter counter, int verdict)
 	return verdict;
 }
 
-PHX_ASSERT(PHX_AGENT_COUNTER_DECAPSULATED_6IN4 == PHX_AGENT_COUNTER_DECAPSULATED_4IN4 + 1, "order of forms");
-PHX_ASSERT(PHX_AGENT_COUNTER_DECAPSULATED_4IN6 == PHX_AGENT_COUNTER_DECAPSULATED_4IN4 + 2, "order of forms");
-PHX_ASSERT(PHX_AGENT_COUNTER_DECAPSULATED_6IN6 == PHX_AGENT_COUNTER_DECAPSULATED_4IN4 + 3, "order of forms");
+#define FORM(form, bits)                                                                                     \
+	PHX_ASSERT(PHX_AGENT_COUNTER_DECAPSULATED_##form == PHX_AGENT_COUNTER_DECAPSULATED_4IN4 + (bits),    \
+		   "forms follow the order of their counters")
+FORM(6IN4, 1);
+FORM(4IN6, 2);
+FORM(6IN6, 3);
+FORM(GUE_4IN4, 4);
+FORM(GUE_6IN4, 5);
+FORM(GUE_4IN6, 6);
+FORM(GUE_6IN6, 7);
 
 static __always_inline enum phx_agent_counter form_of(const struct phx_tunnel *tunnel)
 {
 	int form = PHX_AGENT_COUNTER_DECAPSULATED_4IN4;
 
+	form += tunnel->is_gue ? 4 : 0;
 	form += tunnel->source.family == PHX_FAMILY_IPV6 ? 2 : 0;
 	form += tunnel->destination.family == PHX_FAMILY_IPV6 ? 1 : 0;
 	return form;
 }
 
-/* The inner packet, with the Ethernet header moved to it. Returns 0 when the head cannot be moved. */
-static __always_inline int decapsulate(struct xdp_md *ctx, const struct phx_tunnel *tunnel)
+/* The inner packet, with the Ethernet header moved to it. Returns how the frame is counted. */
+static __always_inline enum phx_agent_counter decapsulate(struct xdp_md *ctx, const struct phx_tunnel *tunnel)
 {
-	int outer =
-		tunnel->source.family == PHX_FAMILY_IPV4 ? sizeof(struct phx_ipv4) : sizeof(struct phx_ipv6);
 	struct phx_ethernet *ethernet = (void *)(long)ctx->data;
 	__u64 first;
 	__u32 second;
+	int taken;
 
 	if ((void *)(ethernet + 1) > (void *)(long)ctx->data_end)
-		return 0;
+		return PHX_AGENT_COUNTER_NO_ROOM_DROPPED;
 	first = phx_load64(ethernet->destination);
 	second = phx_load32(ethernet->source + 2);
-	if (bpf_xdp_adjust_head(ctx, outer))
-		return 0;
+	if (bpf_xdp_adjust_head(ctx, tunnel->outer))
+		return PHX_AGENT_COUNTER_NO_ROOM_DROPPED;
 
 	ethernet = (void *)(long)ctx->data;
 	struct phx_ipv4 *ipv4 = (void *)(ethernet + 1);
@@ -75,19 +85,34 @@ static __always_inline int decapsulate(struct xdp_md *ctx, const struct phx_tunn
 
 	/* verifier: both families' inner headers were seen to lie in the frame, but before the head moved */
 	if ((void *)(ipv4 + 1) > (void *)(long)ctx->data_end)
-		return 0;
+		return PHX_AGENT_COUNTER_NO_ROOM_DROPPED;
 	phx_store64(ethernet->destination, first);
 	phx_store32(ethernet->source + 2, second);
 	if (tunnel->destination.family == PHX_FAMILY_IPV4) {
 		ethernet->type = PHX_SWAP16(PHX_ETHERTYPE_IPV4);
-		if (tunnel->congested)
-			phx_mark_congested_ipv4(ipv4);
+		taken = phx_ecn_ipv4(ipv4, tunnel->ecn);
 	} else {
 		ethernet->type = PHX_SWAP16(PHX_ETHERTYPE_IPV6);
-		if (tunnel->congested)
-			phx_mark_congested_ipv6(ipv6);
+		taken = phx_ecn_ipv6(ipv6, tunnel->ecn);
 	}
-	return 1;
+	return taken ? form_of(tunnel) : PHX_AGENT_COUNTER_REFUSED_CONGESTED;
+}
+
+/* What a node may send and we do not understand. */
+static __always_inline enum phx_agent_counter refusal(enum phx_tunnel_kind kind)
+{
+	switch (kind) {
+	case PHX_TUNNEL_VERSION:
+		return PHX_AGENT_COUNTER_REFUSED_VERSION;
+	case PHX_TUNNEL_CONTROL:
+		return PHX_AGENT_COUNTER_REFUSED_CONTROL;
+	case PHX_TUNNEL_FLAGS:
+		return PHX_AGENT_COUNTER_REFUSED_FLAGS;
+	case PHX_TUNNEL_PROTOCOL:
+		return PHX_AGENT_COUNTER_REFUSED_PROTOCOL;
+	default:
+		return PHX_AGENT_COUNTER_REFUSED_INNER;
+	}
 }
 
 SEC("xdp")
@@ -95,7 +120,8 @@ int phalanx_agent_xdp(struct xdp_md *ctx)
 {
 	struct phx_tunnel tunnel;
 	enum phx_tunnel_kind kind =
-		phx_parse_tunnel((void *)(long)ctx->data, (void *)(long)ctx->data_end, &tunnel);
+		phx_parse_tunnel((void *)(long)ctx->data, (void *)(long)ctx->data_end, gue_port, &tunnel);
+	enum phx_agent_counter done;
 
 	if (kind == PHX_TUNNEL_NONE)
 		return XDP_PASS;
@@ -113,10 +139,9 @@ int phalanx_agent_xdp(struct xdp_md *ctx)
 	if (readable && !for_vip)
 		return counted(PHX_AGENT_COUNTER_NOT_VIP_PASSED, XDP_PASS);
 	if (kind != PHX_TUNNEL_SOUND)
-		return counted(PHX_AGENT_COUNTER_REFUSED_INNER, XDP_DROP);
-	if (!decapsulate(ctx, &tunnel))
-		return counted(PHX_AGENT_COUNTER_NO_ROOM_DROPPED, XDP_DROP);
-	return counted(form_of(&tunnel), XDP_PASS);
+		return counted(refusal(kind), XDP_DROP);
+	done = decapsulate(ctx, &tunnel);
+	return counted(done, done <= PHX_AGENT_COUNTER_DECAPSULATED_GUE_6IN6 ? XDP_PASS : XDP_DROP);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -178,11 +178,22 @@ enum phx_counter {
 	X(DECAPSULATED_6IN4, decapsulated_6in4, "IPv6 packets taken out of IPv4 tunnels")                    \
 	X(DECAPSULATED_4IN6, decapsulated_4in6, "IPv4 packets taken out of IPv6 tunnels")                    \
 	X(DECAPSULATED_6IN6, decapsulated_6in6, "IPv6 packets taken out of IPv6 tunnels")                    \
+	X(DECAPSULATED_GUE_4IN4, decapsulated_gue_4in4, "IPv4 packets taken out of GUE over IPv4")           \
+	X(DECAPSULATED_GUE_6IN4, decapsulated_gue_6in4, "IPv6 packets taken out of GUE over IPv4")           \
+	X(DECAPSULATED_GUE_4IN6, decapsulated_gue_4in6, "IPv4 packets taken out of GUE over IPv6")           \
+	X(DECAPSULATED_GUE_6IN6, decapsulated_gue_6in6, "IPv6 packets taken out of GUE over IPv6")           \
 	X(REFUSED_SOURCE, refused_source,                                                                    \
 	  "tunnel packets for a VIP dropped because their source is not a configured node")                  \
 	X(REFUSED_INNER, refused_inner,                                                                      \
 	  "tunnel packets from a node dropped because the inner packet is truncated or not what the outer "  \
 	  "says")                                                                                            \
+	X(REFUSED_CONGESTED, refused_congested,                                                              \
+	  "tunnel packets dropped because a router marked them as congested and their sender is not "        \
+	  "ECN-capable")                                                                                     \
+	X(REFUSED_VERSION, refused_version, "GUE packets from a node dropped because of their version")      \
+	X(REFUSED_CONTROL, refused_control, "GUE control messages from a node dropped")                      \
+	X(REFUSED_FLAGS, refused_flags, "GUE packets from a node dropped because of flags unknown here")     \
+	X(REFUSED_PROTOCOL, refused_protocol, "GUE packets from a node dropped because they carry no IP")    \
 	X(FRAGMENT_PASSED, fragment_passed, "fragmented tunnel packets, passed to the kernel")               \
 	X(OPTIONS_PASSED, options_passed, "tunnel packets with IPv4 options, passed to the kernel")          \
 	X(NOT_VIP_PASSED, not_vip_passed,                                                                    \
@@ -481,6 +492,9 @@ struct phx_agent_node {
 };
 PHX_ASSERT(sizeof(struct phx_agent_node) == 24, "agent node size");
 PHX_ASSERT(PHX_OFFSET(struct phx_agent_node, family) == 4, "agent node data");
+
+/* Where GUE comes to unless the configuration says otherwise, on nodes and backends (IANA: gue). */
+#define PHX_DEFAULT_GUE_PORT 6080u
 
 #define PHX_AGENT_MAX_VIPS  1024u
 #define PHX_AGENT_MAX_NODES 1024u

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* What a frame is to the agent: IP in IP, in any of the four forms, or nothing of its business. */
+/*
+ * What a frame is to the agent: IP in IP or IP in GUE, each in any of the four combinations of families, or
+ * nothing of its business.
+ */
 #ifndef PHALANX_LIB_TUNNEL_H
 #define PHALANX_LIB_TUNNEL_H
 
@@ -10,6 +13,10 @@ enum phx_tunnel_kind {
 	PHX_TUNNEL_NONE,     /* no tunnel packet */
 	PHX_TUNNEL_FRAGMENT, /* outer fragment */
 	PHX_TUNNEL_OPTIONS,  /* outer IPv4 options */
+	PHX_TUNNEL_VERSION,  /* GUE of another version */
+	PHX_TUNNEL_CONTROL,  /* a GUE control message */
+	PHX_TUNNEL_FLAGS,    /* GUE flags, which say what lies before the inner packet */
+	PHX_TUNNEL_PROTOCOL, /* GUE that carries no IP packet */
 	PHX_TUNNEL_CUT,      /* the inner destination cannot be read */
 	PHX_TUNNEL_LYING,    /* lengths of outer, inner and frame contradict each other */
 	PHX_TUNNEL_SOUND,
@@ -18,15 +25,24 @@ enum phx_tunnel_kind {
 struct phx_tunnel {
 	struct phx_agent_node source;     /* the outer source, as a key of `agent_nodes` */
 	struct phx_agent_vip destination; /* the inner destination, as a key of `agent_vips` */
-	__u32 congested;                  /* the outer header says that congestion was experienced */
-} __attribute__((aligned(8)));            /* verifier: the stack is accessed aligned */
+	__u8 ecn;                         /* of the outer header */
+	__u8 is_gue;
+	__u16 outer;           /* bytes before the inner packet, from the outer IP header on */
+} __attribute__((aligned(8))); /* verifier: the stack is accessed aligned */
 PHX_ASSERT(PHX_OFFSET(struct phx_tunnel, source.address) == 8, "whole words");
 PHX_ASSERT(PHX_OFFSET(struct phx_tunnel, destination) == 24, "whole words");
 PHX_ASSERT(PHX_OFFSET(struct phx_tunnel, destination.family) == 40, "whole words");
 
 #define PHX_ECN_MASK        3u
 #define PHX_ECN_NOT_CAPABLE 0u
+#define PHX_ECN_CAPABLE_1   1u
+#define PHX_ECN_CAPABLE_0   2u
 #define PHX_ECN_CONGESTED   3u
+
+/* Of phx_gue.version_control_length. */
+#define PHX_GUE_VERSION 0xc0u
+#define PHX_GUE_CONTROL 0x20u
+#define PHX_GUE_LENGTH  0x1fu
 
 /* The address as two words in network byte order; an IPv4 address is the first, the second 0. */
 PHX_INLINE void phx_tunnel_source(struct phx_tunnel *tunnel, __u64 first, __u64 second, __u8 family)
@@ -76,7 +92,10 @@ PHX_INLINE enum phx_tunnel_kind phx_inner_ipv6(const __u8 *at, const __u8 *end, 
 	return PHX_TUNNEL_SOUND;
 }
 
-/* An outer header that promises more than the frame holds is as little to be trusted as an inner one. */
+/*
+ * at: behind the outer IP header and what else stands before the inner packet, of `payload` bytes. An outer
+ * header that promises more than the frame holds is as little to be trusted as an inner one.
+ */
 PHX_INLINE enum phx_tunnel_kind phx_parse_inner(const __u8 *at, const __u8 *end, __u32 payload, __u8 protocol,
 						struct phx_tunnel *tunnel)
 {
@@ -88,16 +107,67 @@ PHX_INLINE enum phx_tunnel_kind phx_parse_inner(const __u8 *at, const __u8 *end,
 	return kind;
 }
 
-PHX_INLINE enum phx_tunnel_kind phx_outer_ipv4(const __u8 *at, const __u8 *end, struct phx_tunnel *tunnel)
+/*
+ * at: the UDP header; payload: bytes that the IP header says follow it. The words between the GUE header and
+ * the inner packet are, without flags, private data of whoever sent them, and skipped. The UDP checksum is
+ * not looked at, whether it is 0, as nodes have it (RFC 6935), or not: the stack checks the inner packet's
+ * own before anybody believes a byte of it, and the outer header decides nothing but whether a node sent it.
+ */
+PHX_INLINE enum phx_tunnel_kind phx_parse_gue(const __u8 *at, const __u8 *end, __u32 payload,
+					      struct phx_tunnel *tunnel)
+{
+	const struct phx_gue_headers *headers = (const struct phx_gue_headers *)at;
+	enum phx_tunnel_kind kind;
+	__u32 length, before;
+
+	tunnel->is_gue = 1;
+	if (at + sizeof(*headers) > end || payload < sizeof(*headers))
+		return PHX_TUNNEL_CUT;
+	if (headers->gue.version_control_length & PHX_GUE_VERSION)
+		return PHX_TUNNEL_VERSION;
+	if (headers->gue.version_control_length & PHX_GUE_CONTROL)
+		return PHX_TUNNEL_CONTROL;
+	if (headers->gue.flags)
+		return PHX_TUNNEL_FLAGS;
+	if (headers->gue.protocol != PHX_PROTOCOL_IPV4 && headers->gue.protocol != PHX_PROTOCOL_IPV6)
+		return PHX_TUNNEL_PROTOCOL;
+	length = PHX_SWAP16(headers->udp.length);
+	before = (__u32)sizeof(*headers) + (headers->gue.version_control_length & PHX_GUE_LENGTH) * 4u;
+	if (length > payload || length < before)
+		return PHX_TUNNEL_CUT;
+	tunnel->outer += before;
+	kind = phx_parse_inner(at + before, end, length - before, headers->gue.protocol, tunnel);
+	return kind == PHX_TUNNEL_SOUND && at + payload > end ? PHX_TUNNEL_LYING : kind;
+}
+
+/* at: behind the outer IP header, with its whole destination port; port: where GUE is expected, be. */
+PHX_INLINE int phx_is_gue(const __u8 *at, const __u8 *end, __u16 port)
+{
+	return at + PHX_UDP_HEADER <= end && ((const struct phx_udp *)at)->destination_port == port;
+}
+
+PHX_INLINE int phx_is_ip_in_ip(__u8 protocol)
+{
+	return protocol == PHX_PROTOCOL_IPV4 || protocol == PHX_PROTOCOL_IPV6;
+}
+
+/* Fragments and options are judged for IP in IP only: behind them no port can be told. */
+PHX_INLINE enum phx_tunnel_kind phx_outer_ipv4(const __u8 *at, const __u8 *end, __u16 gue_port,
+					       struct phx_tunnel *tunnel)
 {
 	const struct phx_ipv4 *ip = (const struct phx_ipv4 *)at;
+	int plain;
 	__u32 length;
 
 	if (at + sizeof(*ip) > end || ip->version_ihl >> 4 != 4)
 		return PHX_TUNNEL_NONE;
-	if (ip->protocol != PHX_PROTOCOL_IPV4 && ip->protocol != PHX_PROTOCOL_IPV6)
+	plain = ip->version_ihl == PHX_IPV4_PLAIN && !(ip->fragment & PHX_SWAP16(PHX_IPV4_FRAGMENT_MASK));
+	if (!phx_is_ip_in_ip(ip->protocol) &&
+	    !(plain && ip->protocol == PHX_PROTOCOL_UDP && phx_is_gue(at + sizeof(*ip), end, gue_port)))
 		return PHX_TUNNEL_NONE;
-	tunnel->congested = (ip->traffic_class & PHX_ECN_MASK) == PHX_ECN_CONGESTED;
+	tunnel->ecn = ip->traffic_class & PHX_ECN_MASK;
+	tunnel->is_gue = 0;
+	tunnel->outer = sizeof(*ip);
 	phx_tunnel_source(tunnel, ip->source, 0, PHX_FAMILY_IPV4);
 	if (ip->version_ihl > PHX_IPV4_PLAIN)
 		return PHX_TUNNEL_OPTIONS;
@@ -106,31 +176,49 @@ PHX_INLINE enum phx_tunnel_kind phx_outer_ipv4(const __u8 *at, const __u8 *end, 
 	length = PHX_SWAP16(ip->length);
 	if (ip->version_ihl < PHX_IPV4_PLAIN || length < sizeof(*ip))
 		return PHX_TUNNEL_CUT;
-	return phx_parse_inner(at + sizeof(*ip), end, length - (__u32)sizeof(*ip), ip->protocol, tunnel);
+	length -= (__u32)sizeof(*ip);
+	at += sizeof(*ip);
+	if (ip->protocol == PHX_PROTOCOL_UDP)
+		return phx_parse_gue(at, end, length, tunnel);
+	return phx_parse_inner(at, end, length, ip->protocol, tunnel);
 }
 
-/* A fragment header hides what it carries; only one whose payload is a tunnel packet is taken for one. */
-PHX_INLINE enum phx_tunnel_kind phx_outer_ipv6(const __u8 *at, const __u8 *end, struct phx_tunnel *tunnel)
+/*
+ * A fragment header hides what it carries; only one whose payload is a tunnel packet is taken for one. Other
+ * extension headers stand before no tunnel packet of a node's.
+ */
+PHX_INLINE enum phx_tunnel_kind phx_outer_ipv6(const __u8 *at, const __u8 *end, __u16 gue_port,
+					       struct phx_tunnel *tunnel)
 {
 	const struct phx_ipv6 *ip = (const struct phx_ipv6 *)at;
+	const __u8 *behind = at + sizeof(*ip);
 	__u8 protocol;
 
-	if (at + sizeof(*ip) > end || *at >> 4 != 6)
+	if (behind > end || *at >> 4 != 6)
 		return PHX_TUNNEL_NONE;
 	protocol = ip->next_header;
-	if (protocol == PHX_PROTOCOL_FRAGMENT && at + sizeof(*ip) + 1 <= end)
-		protocol = at[sizeof(*ip)];
-	if (protocol != PHX_PROTOCOL_IPV4 && protocol != PHX_PROTOCOL_IPV6)
+	if (protocol == PHX_PROTOCOL_FRAGMENT && behind + 1 <= end)
+		protocol = *behind;
+	if (!phx_is_ip_in_ip(protocol) &&
+	    !(ip->next_header == PHX_PROTOCOL_UDP && phx_is_gue(behind, end, gue_port)))
 		return PHX_TUNNEL_NONE;
-	tunnel->congested = (PHX_SWAP32(ip->version_class_label) >> 20 & PHX_ECN_MASK) == PHX_ECN_CONGESTED;
+	tunnel->ecn = PHX_SWAP32(ip->version_class_label) >> 20 & PHX_ECN_MASK;
+	tunnel->is_gue = 0;
+	tunnel->outer = sizeof(*ip);
 	phx_tunnel_source(tunnel, ip->source[0], ip->source[1], PHX_FAMILY_IPV6);
 	if (ip->next_header == PHX_PROTOCOL_FRAGMENT)
 		return PHX_TUNNEL_FRAGMENT;
-	return phx_parse_inner(at + sizeof(*ip), end, PHX_SWAP16(ip->payload_length), protocol, tunnel);
+	if (ip->next_header == PHX_PROTOCOL_UDP)
+		return phx_parse_gue(behind, end, PHX_SWAP16(ip->payload_length), tunnel);
+	return phx_parse_inner(behind, end, PHX_SWAP16(ip->payload_length), protocol, tunnel);
 }
 
-/* data, end: the frame. tunnel: source is set unless NONE is returned, destination with LYING and SOUND. */
-PHX_INLINE enum phx_tunnel_kind phx_parse_tunnel(const void *data, const void *end, struct phx_tunnel *tunnel)
+/*
+ * data, end: the frame; gue_port: be. tunnel: of a kind but NONE all but the destination is set, that with
+ * LYING and SOUND too.
+ */
+PHX_INLINE enum phx_tunnel_kind phx_parse_tunnel(const void *data, const void *end, __u16 gue_port,
+						 struct phx_tunnel *tunnel)
 {
 	const struct phx_ethernet *ethernet = (const struct phx_ethernet *)data;
 	const __u8 *at = (const __u8 *)data + sizeof(*ethernet);
@@ -139,33 +227,54 @@ PHX_INLINE enum phx_tunnel_kind phx_parse_tunnel(const void *data, const void *e
 	if (at > limit)
 		return PHX_TUNNEL_NONE;
 	if (ethernet->type == PHX_SWAP16(PHX_ETHERTYPE_IPV4))
-		return phx_outer_ipv4(at, limit, tunnel);
+		return phx_outer_ipv4(at, limit, gue_port, tunnel);
 	if (ethernet->type == PHX_SWAP16(PHX_ETHERTYPE_IPV6))
-		return phx_outer_ipv6(at, limit, tunnel);
+		return phx_outer_ipv6(at, limit, gue_port, tunnel);
 	return PHX_TUNNEL_NONE;
 }
 
-/*
- * Hands the mark of a congested router on to the packet that it marked the tunnel of (RFC 6040 section 4.2),
- * as the kernel's own tunnels do. A packet that is not ECN-capable stays as it is: balancers copy the field
- * outwards, so that a mark on such a tunnel packet is somebody's error, and no reason to lose it.
- */
-PHX_INLINE void phx_mark_congested_ipv4(struct phx_ipv4 *ip)
-{
-	__u16 before = phx_load32(ip) & 0xffff;
+/* ------------------------------------------------------------------------------ congestion notification */
 
-	if ((ip->traffic_class & PHX_ECN_MASK) == PHX_ECN_NOT_CAPABLE)
-		return;
-	ip->traffic_class |= PHX_ECN_CONGESTED;
-	ip->checksum = phx_checksum_update(ip->checksum, before, phx_load32(ip) & 0xffff);
+/*
+ * The ECN field of the packet that leaves the tunnel (RFC 6040 section 4.2, figure 4): a mark made inside the
+ * tunnel is handed on. Returns ~0 for the one case that must be dropped: a router has signalled congestion to
+ * a sender that would not understand.
+ */
+PHX_INLINE __u32 phx_ecn_inside(__u32 inner, __u32 outer)
+{
+	if (outer == PHX_ECN_CONGESTED)
+		return inner == PHX_ECN_NOT_CAPABLE ? ~0u : PHX_ECN_CONGESTED;
+	if (outer == PHX_ECN_CAPABLE_1 && inner == PHX_ECN_CAPABLE_0)
+		return PHX_ECN_CAPABLE_1;
+	return inner;
 }
 
-PHX_INLINE void phx_mark_congested_ipv6(struct phx_ipv6 *ip)
+/* Returns 0, with the packet untouched, where it must be dropped. */
+PHX_INLINE int phx_ecn_ipv4(struct phx_ipv4 *ip, __u32 outer)
+{
+	__u32 inner = ip->traffic_class & PHX_ECN_MASK;
+	__u32 left = phx_ecn_inside(inner, outer);
+	__u16 before = phx_load32(ip) & 0xffff;
+
+	if (left == ~0u)
+		return 0;
+	if (left != inner) {
+		ip->traffic_class = (__u8)((ip->traffic_class & ~PHX_ECN_MASK) | left);
+		ip->checksum = phx_checksum_update(ip->checksum, before, phx_load32(ip) & 0xffff);
+	}
+	return 1;
+}
+
+/* Returns 0, with the packet untouched, where it must be dropped. */
+PHX_INLINE int phx_ecn_ipv6(struct phx_ipv6 *ip, __u32 outer)
 {
 	__u32 word = PHX_SWAP32(ip->version_class_label);
+	__u32 left = phx_ecn_inside(word >> 20 & PHX_ECN_MASK, outer);
 
-	if ((word >> 20 & PHX_ECN_MASK) != PHX_ECN_NOT_CAPABLE)
-		ip->version_class_label = PHX_SWAP32(word | PHX_ECN_CONGESTED << 20);
+	if (left == ~0u)
+		return 0;
+	ip->version_class_label = PHX_SWAP32((word & ~(PHX_ECN_MASK << 20)) | left << 20);
+	return 1;
 }
 
 #endif /* PHALANX_LIB_TUNNEL_H */

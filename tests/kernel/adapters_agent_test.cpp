@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <bpf/bpf.h>
 #include <gmock/gmock.h>
 #include <unistd.h>
 
 #include "adapters/bpf/balancer_maps.hpp"
 #include "agent/agent.hpp"
 #include "agent/agent_report.hpp"
+#include "packet.hpp"
 #include "pin_fixture.hpp"
+#include "program_run.hpp"
 
 namespace phalanx::agent {
 namespace {
@@ -69,6 +72,25 @@ TEST_F(AgentTest, up_again_applies_the_changed_file) {
   EXPECT_THAT(current().nodes, ElementsAre(prefix("10.0.0.0/25")));
   EXPECT_EQ(attached_to("phx0").native, 0u);
   EXPECT_NE(attached_to("phx1").native, 0u);
+}
+
+TEST_F(AgentTest, up_again_moves_gue_to_the_port_of_the_changed_file) {
+  const phalanx::test::Packet inner =
+      phalanx::test::tcp4({"198.51.100.7", 40000}, {"203.0.113.10", 80}).payload(0);
+  const auto gue_to = [&](std::uint16_t port) {
+    return phalanx::test::gue_tunnel("10.0.0.5", "10.0.1.11", inner, {.port = port}).frame();
+  };
+  const auto is_taken = [&](std::uint16_t port) {
+    const adapters::Descriptor program(::bpf_obj_get((pins() + "/program").c_str()));
+    return phalanx::test::run_program(program.get(), gue_to(port)).frame == inner.frame();
+  };
+  ASSERT_NO_FATAL_FAILURE(bring_up(config()));
+  EXPECT_TRUE(is_taken(6080));
+  adapters::AgentConfig changed = config();
+  changed.gue_port = 5555;
+  ASSERT_NO_FATAL_FAILURE(bring_up(changed));
+  EXPECT_TRUE(is_taken(5555));
+  EXPECT_FALSE(is_taken(6080));
 }
 
 TEST_F(AgentTest, a_change_that_fails_leaves_what_was_in_force) {

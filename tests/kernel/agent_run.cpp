@@ -27,8 +27,10 @@ void AgentRun::Close::operator()(agent_bpf* object) const {
   agent_bpf__destroy(object);
 }
 
-AgentRun::AgentRun() : object_(agent_bpf__open_and_load()) {
-  require(object_ != nullptr, "the agent cannot be loaded");
+AgentRun::AgentRun(std::uint16_t gue_port) : object_(agent_bpf__open()) {
+  require(object_ != nullptr, "the agent's object cannot be opened");
+  if (gue_port != 0) object_->rodata->gue_port = static_cast<std::uint16_t>(gue_port << 8 | gue_port >> 8);
+  require(agent_bpf__load(object_.get()) == 0, "the agent cannot be loaded");
 }
 
 AgentRun::~AgentRun() = default;

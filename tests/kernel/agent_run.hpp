@@ -14,7 +14,8 @@ namespace phalanx::test {
 
 class AgentRun {
  public:
-  AgentRun();
+  // gue_port: 0 for the default.
+  explicit AgentRun(std::uint16_t gue_port = 0);
   ~AgentRun();
 
   void add_vip(const std::string& address);
@@ -32,6 +33,42 @@ class AgentRun {
   [[nodiscard]] std::vector<std::uint64_t> totals() const;
 
   std::unique_ptr<agent_bpf, Close> object_;
+};
+
+// An agent with a VIP and nodes of each family.
+class Agent : public testing::Test {
+ protected:
+  Agent() {
+    agent.add_vip(vip4.address);
+    agent.add_vip(vip6.address);
+    agent.add_nodes("10.0.0.0", 24);
+    agent.add_nodes("fd00::5", 128);
+  }
+
+  // The frame that holds the inner packet alone, with the MAC addresses of the tunnel packet.
+  void expect_decapsulated(const Packet& tunnelled, const Packet& inner, const std::string& counter) {
+    const Outcome outcome = agent.run(tunnelled);
+    outcome.passed().counted({counter});
+    EXPECT_EQ(hex(outcome.result.frame), hex(inner.frame()));
+  }
+  void expect_refused(const Packet& packet, const std::string& counter) {
+    agent.run(packet).dropped().counted({counter});
+  }
+  void expect_passed(const Packet& packet, const std::string& counter) {
+    agent.run(packet).passed().unchanged().counted({counter});
+  }
+
+  const Endpoint client4{"203.0.113.7", 40000};
+  const Endpoint client6{"2001:db8:c::7", 40000};
+  const Endpoint vip4{"198.51.100.10", 80};
+  const Endpoint vip6{"2001:db8:e::10", 80};
+  const std::string node4 = "10.0.0.5";
+  const std::string node6 = "fd00::5";
+  const std::string stranger4 = "10.0.1.5";
+  const std::string stranger6 = "fd00::6";
+  const std::string self4 = "10.0.1.11";
+  const std::string self6 = "fd00:1::11";
+  AgentRun agent;
 };
 
 }  // namespace phalanx::test

@@ -7,41 +7,6 @@
 namespace phalanx::test {
 namespace {
 
-class Agent : public testing::Test {
- protected:
-  Agent() {
-    agent.add_vip(vip4.address);
-    agent.add_vip(vip6.address);
-    agent.add_nodes("10.0.0.0", 24);
-    agent.add_nodes("fd00::5", 128);
-  }
-
-  // The frame that holds the inner packet alone, with the MAC addresses of the tunnel packet.
-  void expect_decapsulated(const Packet& tunnelled, const Packet& inner, const std::string& counter) {
-    const Outcome outcome = agent.run(tunnelled);
-    outcome.passed().counted({counter});
-    EXPECT_EQ(hex(outcome.result.frame), hex(inner.frame()));
-  }
-  void expect_refused(const Packet& packet, const std::string& counter) {
-    agent.run(packet).dropped().counted({counter});
-  }
-  void expect_passed(const Packet& packet, const std::string& counter) {
-    agent.run(packet).passed().unchanged().counted({counter});
-  }
-
-  const Endpoint client4{"203.0.113.7", 40000};
-  const Endpoint client6{"2001:db8:c::7", 40000};
-  const Endpoint vip4{"198.51.100.10", 80};
-  const Endpoint vip6{"2001:db8:e::10", 80};
-  const std::string node4 = "10.0.0.5";
-  const std::string node6 = "fd00::5";
-  const std::string stranger4 = "10.0.1.5";
-  const std::string stranger6 = "fd00::6";
-  const std::string self4 = "10.0.1.11";
-  const std::string self6 = "fd00:1::11";
-  AgentRun agent;
-};
-
 TEST_F(Agent, decapsulates_all_four_forms) {
   const Packet in4 = tcp4(client4, vip4).payload(100);
   const Packet in6 = udp6(client6, vip6).payload(101);
@@ -71,19 +36,43 @@ TEST_F(Agent, keeps_the_padding_of_a_short_frame_out_of_the_packet) {
   expect_decapsulated(tunnel(node4, self4, inner).padded_to(80), padded.padded_to(60), "decapsulated_4in4");
 }
 
-TEST_F(Agent, hands_on_the_mark_of_a_congested_router) {
-  constexpr std::uint8_t kCapable = 0x2a;  // some DSCP, ECT(0)
-  constexpr std::uint8_t kCongested = 0x2b;
-  const Packet in4 = tcp4(client4, vip4).traffic_class(kCapable);
-  const Packet in6 = tcp6(client6, vip6).traffic_class(kCapable);
-  const Packet marked4 = tcp4(client4, vip4).traffic_class(kCongested);
-  const Packet marked6 = tcp6(client6, vip6).traffic_class(kCongested);
-  expect_decapsulated(tunnel(node4, self4, in4).traffic_class(kCongested), marked4, "decapsulated_4in4");
-  expect_decapsulated(tunnel(node6, self6, in4).traffic_class(kCongested), marked4, "decapsulated_4in6");
-  expect_decapsulated(tunnel(node4, self4, in6).traffic_class(kCongested), marked6, "decapsulated_6in4");
-  expect_decapsulated(tunnel(node6, self6, in6).traffic_class(kCongested), marked6, "decapsulated_6in6");
-  const Packet incapable = tcp4(client4, vip4);
-  expect_decapsulated(tunnel(node4, self4, incapable).traffic_class(3), incapable, "decapsulated_4in4");
+// RFC 6040 figure 4, whole.
+TEST_F(Agent, makes_one_of_the_congestion_marks_inside_and_outside) {
+  constexpr std::uint8_t kNone = 0, kOne = 1, kZero = 2, kMarked = 3;
+  constexpr int kDropped = -1;
+  constexpr std::uint8_t kDscp = 0x28;
+  const struct {
+    std::uint8_t inner, outer;
+    int left;
+  } table[] = {{kNone, kNone, kNone},      {kNone, kZero, kNone},     {kNone, kOne, kNone},
+               {kNone, kMarked, kDropped}, {kZero, kNone, kZero},     {kZero, kZero, kZero},
+               {kZero, kOne, kOne},        {kZero, kMarked, kMarked}, {kOne, kNone, kOne},
+               {kOne, kZero, kOne},        {kOne, kOne, kOne},        {kOne, kMarked, kMarked},
+               {kMarked, kNone, kMarked},  {kMarked, kZero, kMarked}, {kMarked, kOne, kMarked},
+               {kMarked, kMarked, kMarked}};
+  for (const auto& row : table) {
+    SCOPED_TRACE("inner " + std::to_string(row.inner) + ", outer " + std::to_string(row.outer));
+    const auto inner_class = static_cast<std::uint8_t>(kDscp | row.inner);
+    const Packet in4 = tcp4(client4, vip4).traffic_class(inner_class);
+    const Packet in6 = tcp6(client6, vip6).traffic_class(inner_class);
+    const auto left_class = static_cast<std::uint8_t>(kDscp | (row.left & 3));
+    const Packet out4 = tcp4(client4, vip4).traffic_class(left_class);
+    const Packet out6 = tcp6(client6, vip6).traffic_class(left_class);
+    const auto expect_made_one = [&](Packet tunnelled, const Packet& left, const std::string& counter) {
+      tunnelled.traffic_class(row.outer);
+      if (row.left == kDropped) {
+        expect_refused(tunnelled, "refused_congested");
+      } else {
+        expect_decapsulated(tunnelled, left, counter);
+      }
+    };
+    expect_made_one(tunnel(node4, self4, in4), out4, "decapsulated_4in4");
+    expect_made_one(tunnel(node6, self6, in4), out4, "decapsulated_4in6");
+    expect_made_one(tunnel(node4, self4, in6), out6, "decapsulated_6in4");
+    expect_made_one(tunnel(node6, self6, in6), out6, "decapsulated_6in6");
+    expect_made_one(gue_tunnel(node4, self4, in4), out4, "decapsulated_gue_4in4");
+    expect_made_one(gue_tunnel(node6, self6, in6), out6, "decapsulated_gue_6in6");
+  }
 }
 
 TEST_F(Agent, refuses_tunnel_packets_for_a_vip_from_strangers) {

@@ -333,4 +333,22 @@ Packet tunnel(const std::string& node, const std::string& backend, const Packet&
   return tunnel(node, backend, inner.ip(), is_ipv6(inner.to().address));
 }
 
+Packet gue_tunnel(const std::string& node, const std::string& backend, const Packet& inner,
+                  const Gue& header) {
+  const Bytes ip = inner.ip();
+  const std::size_t size = 12 + header.private_data.size() + ip.size();
+  const auto words = header.words.value_or(static_cast<std::uint8_t>(header.private_data.size() / 4));
+  const std::uint8_t inner_protocol = is_ipv6(inner.to().address) ? 41 : 4;
+  Bytes bytes{0xc1, 0x23};
+  append16(bytes, header.port);
+  append16(bytes, header.udp_length.value_or(static_cast<std::uint16_t>(size)));
+  append16(bytes, header.checksum);
+  append(bytes, {static_cast<std::uint8_t>(header.version << 6 | (header.control ? 0x20 : 0) | words),
+                 header.protocol.value_or(inner_protocol)});
+  append16(bytes, header.flags);
+  append(bytes, header.private_data);
+  append(bytes, ip);
+  return Packet(kUdp, {node}, {backend}).carrying(bytes);
+}
+
 }  // namespace phalanx::test

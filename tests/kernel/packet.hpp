@@ -147,4 +147,21 @@ Packet ping6(const Endpoint& from, const Endpoint& to);
 Packet tunnel(const std::string& node, const std::string& backend, const Bytes& inner, bool inner_is_ipv6);
 Packet tunnel(const std::string& node, const std::string& backend, const Packet& inner);
 
+// What a GUE tunnel packet says before the inner packet; as a node sends it unless told.
+struct Gue {
+  std::uint8_t version = 0;
+  bool control = false;
+  std::uint16_t flags = 0;
+  Bytes private_data{};                    // whole words
+  std::optional<std::uint8_t> words{};     // that the header says follow it
+  std::optional<std::uint8_t> protocol{};  // of what it carries
+  std::uint16_t port = 6080;
+  std::optional<std::uint16_t> udp_length{};
+  std::uint16_t checksum = 0;  // of UDP
+};
+
+// inner, in GUE from node to backend.
+Packet gue_tunnel(const std::string& node, const std::string& backend, const Packet& inner,
+                  const Gue& header = {});
+
 }  // namespace phalanx::test

@@ -168,13 +168,13 @@ Result<XdpDescription> up(const std::string& pin_directory, const adapters::Agen
     return Failure(directory.error());
   }
   if (AgentMaps::complete(*directory)) {
-    Result<AgentMaps> maps = AgentMaps::reload(*directory);
+    Result<AgentMaps> maps = AgentMaps::reload(*directory, config.gue_port);
     return maps ? apply(*directory, *maps, config) : Failure(maps.error());
   }
   if (const Result<void> removed = directory->remove_pins(); !removed) {
     return Failure(removed.error());
   }
-  Result<AgentMaps> maps = AgentMaps::create(*directory);
+  Result<AgentMaps> maps = AgentMaps::create(*directory, config.gue_port);
   Result<XdpDescription> applied =
       maps ? apply(*directory, *maps, config) : Result<XdpDescription>(Failure(maps.error()));
   if (!applied) {

@@ -2,6 +2,7 @@
 #include "agent/agent_maps.hpp"
 
 #include <agent.skel.h>
+#include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <fmt/format.h>
 
@@ -107,7 +108,7 @@ bool AgentMaps::complete(const adapters::PinDirectory& directory) {
   return directory.has(adapters::kProgramPin) && directory.has(kMapNames[kVips]);
 }
 
-Result<AgentMaps> AgentMaps::load(AgentMaps pinned) {
+Result<AgentMaps> AgentMaps::load(AgentMaps pinned, std::uint16_t gue_port) {
   Skeleton skeleton;
   {
     const adapters::LibbpfLog log;
@@ -117,6 +118,7 @@ Result<AgentMaps> AgentMaps::load(AgentMaps pinned) {
                               log.last_warning()));
     }
   }
+  skeleton->rodata->gue_port = htons(gue_port);
   for (std::size_t i = 0; i < kMapCount; ++i) {
     bpf_map* map = ::bpf_object__find_map_by_name(skeleton->obj, kMapNames[i]);
     if (pinned.maps_[i].valid() && ::bpf_map__reuse_fd(map, pinned.maps_[i].get()) != 0) {
@@ -147,9 +149,9 @@ Result<AgentMaps> AgentMaps::load(AgentMaps pinned) {
   return maps;
 }
 
-Result<AgentMaps> AgentMaps::create(const adapters::PinDirectory& directory) {
+Result<AgentMaps> AgentMaps::create(const adapters::PinDirectory& directory, std::uint16_t gue_port) {
   PHX_CHECK(directory.locked());
-  Result<AgentMaps> maps = load(AgentMaps());
+  Result<AgentMaps> maps = load(AgentMaps(), gue_port);
   for (std::size_t i = 0; maps && i < kMapCount; ++i) {
     if (const Result<void> pinned = adapters::pin_object(maps->maps_[i].get(), directory.pin(kMapNames[i]));
         !pinned) {
@@ -159,13 +161,13 @@ Result<AgentMaps> AgentMaps::create(const adapters::PinDirectory& directory) {
   return maps;
 }
 
-Result<AgentMaps> AgentMaps::reload(const adapters::PinDirectory& directory) {
+Result<AgentMaps> AgentMaps::reload(const adapters::PinDirectory& directory, std::uint16_t gue_port) {
   PHX_CHECK(directory.locked());
   Result<AgentMaps> pinned = open_pins(directory, false);
   if (!pinned) {
     return pinned;
   }
-  return load(std::move(*pinned));
+  return load(std::move(*pinned), gue_port);
 }
 
 Result<AgentMaps> AgentMaps::view(const adapters::PinDirectory& directory) {

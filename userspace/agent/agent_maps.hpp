@@ -22,14 +22,14 @@ class AgentMaps {
   // Whether a start at `directory` came to its end: its program is pinned last.
   static bool complete(const adapters::PinDirectory& directory);
 
-  // Loads the program on fresh maps and pins the maps; pin_program() makes it complete. The caller holds the
-  // lock of `directory`, which has nothing pinned. Fails with a sentence when a privilege is missing or the
-  // verifier refuses.
-  static Result<AgentMaps> create(const adapters::PinDirectory& directory);
+  // Loads the program, which takes GUE on UDP port gue_port, on fresh maps and pins the maps; pin_program()
+  // makes it complete. The caller holds the lock of `directory`, which has nothing pinned. Fails with a
+  // sentence when a privilege is missing or the verifier refuses.
+  static Result<AgentMaps> create(const adapters::PinDirectory& directory, std::uint16_t gue_port);
 
   // Loads this binary's program on the maps pinned in `directory`, whose lock the caller holds. Fails like
   // create(), and when the maps are not of this binary's layout; nothing changes then.
-  static Result<AgentMaps> reload(const adapters::PinDirectory& directory);
+  static Result<AgentMaps> reload(const adapters::PinDirectory& directory, std::uint16_t gue_port);
 
   // Opens the maps to read them; program() is -1. Fails when they are missing or not of this binary's layout.
   static Result<AgentMaps> view(const adapters::PinDirectory& directory);
@@ -54,7 +54,7 @@ class AgentMaps {
 
   AgentMaps() = default;
   static Result<AgentMaps> open_pins(const adapters::PinDirectory& directory, bool read_only);
-  static Result<AgentMaps> load(AgentMaps pinned);
+  static Result<AgentMaps> load(AgentMaps pinned, std::uint16_t gue_port);
   int map(MapIndex index) const { return maps_[index].get(); }
 
   adapters::Descriptor program_;

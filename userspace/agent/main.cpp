@@ -27,7 +27,8 @@ constexpr const char* kExamples =
     "The file:\n"
     "  { \"agent\": { \"interface\": \"eth0\",\n"
     "               \"vips\": [\"203.0.113.10\"],      addresses whose tunnel packets it takes\n"
-    "               \"nodes\": [\"10.0.0.0/24\"] } }   from whom\n"
+    "               \"nodes\": [\"10.0.0.0/24\"],     from whom\n"
+    "               \"gue_port\": 6080 } }          where GUE comes to; 6080 unless told\n"
     "\n"
     "Exit codes: 0 done, 1 refused or failed, 2 wrong usage.\n";
 

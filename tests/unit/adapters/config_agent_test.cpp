@@ -34,7 +34,7 @@ TEST(AgentConfig, names_every_error) {
     "nodes": ["10.0.0.5/24",
               "10.0.0.0/33"],
     "peers": ["10.0.1.0/24"],
-    "gue_port": 6080,
+    "gue_port": 65536,
     "node": 1 } })"),
       "f:2: /agent/interface: \"eth 0\" cannot be an interface: a name has 1 to 15 characters, no space, "
       "'/', ':' "
@@ -44,8 +44,18 @@ TEST(AgentConfig, names_every_error) {
       "f:4: /agent/nodes/0: 10.0.0.5/24 has bits set beyond its length; write 10.0.0.0/24 or one address\n"
       "f:5: /agent/nodes/1: \"10.0.0.0/33\" is no address or prefix, such as \"10.0.0.0/24\"\n"
       "f:6: /agent/peers: this key is not built yet; leave it out\n"
-      "f:7: /agent/gue_port: this key is not built yet; leave it out\n"
+      "f:7: /agent/gue_port: this must be a whole number from 1 to 65535, not 65536\n"
       "f:8: /agent/node: there is no such key here; the nearest known one is \"nodes\"\n");
+}
+
+TEST(AgentConfig, takes_gue_at_its_own_port_unless_told) {
+  const auto port_of = [](const std::string& more) {
+    const ParsedAgentConfig parsed = parse_agent_config(
+        R"({ "agent": { "interface": "eth0", "vips": ["203.0.113.10"], "nodes": ["10.0.0.5"])" + more + "}}");
+    return parsed.config ? parsed.config->gue_port : 0;
+  };
+  EXPECT_EQ(port_of(""), 6080);
+  EXPECT_EQ(port_of(R"(, "gue_port": 5555)"), 5555);
 }
 
 TEST(AgentConfig, misses_its_required_keys) {

@@ -74,7 +74,7 @@ AgentConfig decode_agent(const Field& field, Problems& problems) {
     add_once(config.nodes, read_prefix(element, problems), element, problems);
   }
   reader.not_built("peers");
-  reader.not_built("gue_port");
+  set(config.gue_port, read_natural(reader.optional("gue_port"), problems, 1, 65535));
   reader.finish();
   return config;
 }

@@ -2,6 +2,9 @@
 // The configuration of a backend's agent, read as the node's is.
 #pragma once
 
+#include <phalanx.h>
+
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,8 +19,9 @@ namespace phalanx::adapters {
 struct AgentConfig {
   std::string interface;
   core::XdpMode xdp_mode = core::XdpMode::automatic;
-  std::vector<core::Address> vips;  // 1..PHX_AGENT_MAX_VIPS, each once
-  std::vector<core::Prefix> nodes;  // 1..PHX_AGENT_MAX_NODES, host bits clear, each once
+  std::vector<core::Address> vips;                // 1..PHX_AGENT_MAX_VIPS, each once
+  std::vector<core::Prefix> nodes;                // 1..PHX_AGENT_MAX_NODES, host bits clear, each once
+  std::uint16_t gue_port = PHX_DEFAULT_GUE_PORT;  // 1..65535
 
   friend bool operator==(const AgentConfig&, const AgentConfig&) = default;
 };
