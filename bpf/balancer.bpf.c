@@ -17,8 +17,8 @@ int phalanx_xdp(struct xdp_md *ctx)
 
 	if (!phx_parse_plain((void *)(long)ctx->data, (void *)(long)ctx->data_end, &packet))
 		return phalanx_any(ctx);
-	if (!may_be_vip(&packet.flow.to))
-		return XDP_PASS;
+	if (!may_be_known(packet.flow.to.address))
+		return with_nat && may_be_known(packet.flow.source) ? phalanx_return(ctx, 0) : XDP_PASS;
 	vip = bpf_map_lookup_elem(&vips, &packet.flow.to);
 	if (!vip)
 		return phalanx_any(ctx);

@@ -150,6 +150,11 @@ enum phx_health {
 	  "later fragments to a VIP dropped because no first one was recorded")                              \
 	X(FRAGMENT_ORPHAN_DROPPED, fragment_orphan_dropped,                                                  \
 	  "later fragments dropped because their datagram's backend is not up any more")                     \
+	X(RETURNED, returned, "answers of nat backends sent to their clients as the VIP's")                  \
+	X(RETURNED_BY_KERNEL, returned_by_kernel,                                                            \
+	  "answers of nat backends made the VIP's, and left to the node's kernel to be sent")                \
+	X(RETURN_UNTOUCHED, return_untouched,                                                                \
+	  "packets of nat backends passed as they are: for the node itself, or for where it sends nothing")  \
 	X(BY_QUOTE, by_quote, "ICMP errors sent to the backend whose answer they quote")                     \
 	X(ECHO_ANSWERED, echo_answered, "ICMP and ICMPv6 echo requests to a VIP answered")                   \
 	X(ICMP_PASSED, icmp_passed, "other ICMP and ICMPv6 to a VIP that is about no service, passed")       \
@@ -235,10 +240,10 @@ PHX_ASSERT(sizeof(struct phx_vip) == 8, "vip size");
 
 /*
  * Map `vip_filter`: array of one row, memory-mapped. W: control. R: path.
- * Which addresses may be VIPs: a set bit says perhaps, a clear one says no, and the path passes the packet
- * without looking it up. The bit of an address is phx_vip_filter_bit(). Control sets it before it adds any
- * row for the address to `vips`; a bit that is set for no VIP (any longer) costs foreign packets a look-up,
- * nothing else.
+ * Which addresses may be VIPs or nat backends: a set bit says perhaps, a clear one says no, and the path
+ * passes the packet without looking it up. The bit of an address is phx_vip_filter_bit(). Control sets it
+ * before it adds any row for the address to `vips` or `nat_sources`; a bit that is set for no VIP (any
+ * longer) costs foreign packets a look-up, nothing else.
  */
 #define PHX_VIP_FILTER_BITS 32768u
 struct phx_vip_filter {
@@ -410,8 +415,16 @@ struct phx_nat_source {
 PHX_ASSERT(sizeof(struct phx_nat_source) == 24, "nat source size");
 
 /*
+ * Map `interfaces`: hash of devices, __u32 ifindex -> __u32 ifindex. W: control. R: path: through these what
+ * a nat backend answers is sent straight to its client. It is for Ethernet interfaces whose driver takes
+ * redirected frames; what leaves by others goes through the node's kernel.
+ */
+#define PHX_MAX_INTERFACES 64u
+
+/*
  * Map `fragments`: LRU hash, struct phx_datagram -> struct phx_datagram_owner, node.limits.fragments rows.
- * W, R: path. Where the first fragment of a datagram went, for those that follow it. Nothing but fragments
+ * W, R: path. Where the first fragment of a datagram went, or which nat backend it came from, for those
+ * that follow it. Nothing but fragments
  * uses it, so that whoever fills it hurts fragments only.
  */
 struct phx_datagram {

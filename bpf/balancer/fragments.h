@@ -10,9 +10,6 @@
 #include "balancer/deliver.h"
 #include "lib/parse_rare.h"
 
-/* false: nothing is recorded, and later fragments are dropped. Set before the object is loaded. */
-const volatile __u8 with_fragments = 1;
-
 static __always_inline void name_datagram(struct phx_datagram *datagram, const struct phx_packet *packet,
 					  const struct phx_chain *chain)
 {

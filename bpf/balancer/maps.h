@@ -8,6 +8,13 @@
 
 #include "lib/hash.h"
 
+/*
+ * Load-time settings (W: control, before it loads the object): what is off is pruned by the verifier.
+ * with_nat: what nat backends answer is looked up in `nat_sources`. with_fragments: `fragments` is used.
+ */
+const volatile __u8 with_nat = 1;
+const volatile __u8 with_fragments = 1;
+
 /* Control sets max_entries of all but `counters` and `vip_filter` before it loads the object (node.limits).
  */
 struct {
@@ -64,6 +71,13 @@ struct {
 	__type(key, struct phx_vip_key);
 	__type(value, struct phx_nat_source);
 } nat_sources SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_DEVMAP_HASH);
+	__uint(max_entries, PHX_MAX_INTERFACES);
+	__type(key, __u32);
+	__type(value, __u32);
+} interfaces SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

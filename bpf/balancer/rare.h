@@ -6,17 +6,8 @@
 #ifndef PHALANX_BALANCER_RARE_H
 #define PHALANX_BALANCER_RARE_H
 
+#include "balancer/nat_return.h"
 #include "balancer/serve.h"
-
-/* A look-up in `vips` calls into the kernel three times; most foreign packets are spared it by one load. */
-static __always_inline int may_be_vip(const struct phx_vip_key *vip)
-{
-	__u32 key = 0;
-	struct phx_vip_filter *filter = bpf_map_lookup_elem(&vip_filter, &key);
-	__u32 bit = phx_vip_filter_bit(phx_load64(vip->address), phx_load64(vip->address + 8));
-
-	return filter && filter->words[bit / 64] >> bit % 64 & 1;
-}
 
 /* To a port without service, or of another protocol, which can only be dropped in silence. */
 static __always_inline int unmatched(struct xdp_md *ctx, const struct phx_packet *packet, enum phx_kind kind,
@@ -75,6 +66,22 @@ __noinline int phalanx_rare(struct xdp_md *ctx, __u32 rule)
 	}
 }
 
+/* What is for no VIP: foreign, or on the way back from a nat backend. */
+static __always_inline int pass_or_return(struct xdp_md *ctx, const struct phx_tags *tags, __u8 family)
+{
+	__u32 offset = (__u32)sizeof(struct phx_ethernet) + tags->count * TAG_SIZE;
+	int verdict;
+
+	if (!with_nat || !may_return(ctx, offset, family))
+		return XDP_PASS;
+	if (tags->count && !take_off_tags(ctx, tags))
+		return XDP_PASS;
+	verdict = phalanx_return(ctx, tags->count);
+	if (tags->count && verdict == XDP_PASS && !put_on_tags(ctx, tags))
+		return counted(PHX_COUNTER_NO_HEADROOM_DROPPED, XDP_DROP);
+	return verdict;
+}
+
 /*
  * Any frame. For a VIP its tags come off, so that all that follows knows untagged frames only; what the
  * node's kernel or the client gets has them on again.
@@ -83,15 +90,15 @@ __noinline int phalanx_any(struct xdp_md *ctx)
 {
 	struct phx_vip_key key __attribute__((aligned(8))) = {};
 	struct phx_tags tags = {};
-	struct phx_vip *vip;
+	struct phx_vip *vip = 0;
 	int verdict;
 
-	if (!phx_parse_destination((void *)(long)ctx->data, (void *)(long)ctx->data_end, &tags, &key) ||
-	    !may_be_vip(&key))
+	if (!phx_parse_destination((void *)(long)ctx->data, (void *)(long)ctx->data_end, &tags, &key))
 		return XDP_PASS;
-	vip = bpf_map_lookup_elem(&vips, &key);
+	if (may_be_known(key.address))
+		vip = bpf_map_lookup_elem(&vips, &key);
 	if (!vip)
-		return XDP_PASS;
+		return pass_or_return(ctx, &tags, key.family);
 	if (tags.count && !take_off_tags(ctx, &tags))
 		return XDP_PASS;
 	verdict = phalanx_rare(ctx, vip->unmatched);

@@ -86,8 +86,9 @@ void BalancerRun::Close::operator()(balancer_bpf* object) const {
   balancer_bpf__destroy(object);
 }
 
-BalancerRun::BalancerRun() : object_(balancer_bpf__open()) {
+BalancerRun::BalancerRun(const Settings& settings) : object_(balancer_bpf__open()) {
   require(object_ != nullptr, "the balancer's object cannot be opened");
+  object_->rodata->with_nat = settings.with_nat ? 1 : 0;
   const auto& maps = object_->maps;
   for (bpf_map* map : {maps.services, maps.service_traffic}) bpf_map__set_max_entries(map, kServices);
   for (bpf_map* map : {maps.backends, maps.backend_status, maps.backend_traffic}) {
@@ -133,15 +134,36 @@ void BalancerRun::move(const Backend& backend) {
   write(object_->maps.backends, std::uint32_t{backend.entry}, row);
 }
 
-void BalancerRun::add_vip(const std::string& address) {
+void BalancerRun::admit(const phx_vip_key& key) {
   auto filter = read<phx_vip_filter>(object_->maps.vip_filter, 0);
-  const phx_vip_key key = vip_key(address, 0, 0);
   std::uint64_t halves[2];
   std::memcpy(halves, key.address, sizeof(halves));
   const std::uint32_t bit = phx_vip_filter_bit(halves[0], halves[1]);
   filter.words[bit / 64] |= std::uint64_t{1} << bit % 64;
   write(object_->maps.vip_filter, std::uint32_t{0}, filter);
-  write(object_->maps.vips, key, phx_vip{PHX_NO_SERVICE, 0});
+}
+
+void BalancerRun::add_vip(const std::string& address) {
+  const phx_vip_key key = vip_key(address, 0, 0);
+  admit(key);
+  write(object_->maps.vips, key, phx_vip{PHX_NO_SERVICE, 0, {}});
+}
+
+void BalancerRun::translate_back(std::uint8_t protocol, const Backend& backend, const Endpoint& vip,
+                                 std::uint32_t service) {
+  const phx_vip_key key = vip_key(backend.address, backend.port, protocol);
+  phx_nat_source source{};
+  const auto address = map_address(vip.address);
+  std::copy(address.begin(), address.end(), source.vip);
+  source.port = network_order(vip.port);
+  source.entry = backend.entry;
+  source.service = service;
+  admit(key);
+  write(object_->maps.nat_sources, key, source);
+}
+
+void BalancerRun::add_interface(std::uint32_t interface) {
+  write(object_->maps.interfaces, interface, interface);
 }
 
 void BalancerRun::set_unmatched(const std::string& address, phx_unmatched rule) {
@@ -300,7 +322,8 @@ Outcome BalancerRun::run(Outcome outcome, std::uint32_t headroom_taken) {
     return changed;
   };
   const Totals before = totals();
-  outcome.result = run_program(bpf_program__fd(object_->progs.phalanx_xdp), outcome.sent_in, headroom_taken);
+  outcome.result =
+      run_program(bpf_program__fd(object_->progs.phalanx_xdp), outcome.sent_in, headroom_taken, ingress_);
   const Totals after = totals();
   for (std::size_t i = 0; i < before.counters.size(); i++) {
     if (before.counters[i] != after.counters[i]) {

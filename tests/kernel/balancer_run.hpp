@@ -22,7 +22,13 @@ constexpr std::uint32_t kFragments = 1024;  // rows of the table of fragmented d
 
 class BalancerRun {
  public:
-  BalancerRun();
+  // What is set at load time, and cannot be changed after.
+  struct Settings {
+    bool with_nat = true;
+  };
+
+  BalancerRun() : BalancerRun(Settings{}) {}
+  explicit BalancerRun(const Settings& settings);
   ~BalancerRun();
 
   // Writes the entry, up.
@@ -36,6 +42,13 @@ class BalancerRun {
   void add_vip(const std::string& address);
   // What happens to packets to the VIP on a port without service.
   void set_unmatched(const std::string& address, phx_unmatched rule);
+  // What the backend answers from its address and port is the VIP's.
+  void translate_back(std::uint8_t protocol, const Backend& backend, const Endpoint& vip,
+                      std::uint32_t service = 0);
+  // Answers may leave straight through this interface.
+  void add_interface(std::uint32_t interface);
+  // Packets come in by this interface from now on, one with an XDP program.
+  void come_in_by(std::uint32_t interface) { ingress_ = interface; }
   // As if as many VIPs were configured as the filter has bits: it tells nothing any more.
   void fill_vip_filter();
   // Both rows, and a table all of whose slots name these two. Returns the service's index.
@@ -86,7 +99,10 @@ class BalancerRun {
   Outcome run(Outcome outcome, std::uint32_t headroom_taken);
 
   std::unique_ptr<balancer_bpf, Close> object_;
+  void admit(const phx_vip_key& key);
+
   std::uint32_t services_ = 0;
+  std::uint32_t ingress_ = 0;
 };
 
 // Two backends of each family, and services of both protocols and families on them.
