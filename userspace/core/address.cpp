@@ -207,6 +207,22 @@ std::string to_string(const Prefix& prefix) {
   return to_string(prefix.address) + "/" + std::to_string(prefix.length);
 }
 
+Address first_of(const Prefix& prefix) {
+  Address first = prefix.address;
+  for (int bit = prefix.length; bit < first.size() * 8; ++bit) {
+    first.bytes[static_cast<std::size_t>(bit) / 8] &= static_cast<std::uint8_t>(~(0x80u >> (bit % 8)));
+  }
+  return first;
+}
+
+Address last_of(const Prefix& prefix) {
+  Address last = prefix.address;
+  for (int bit = prefix.length; bit < last.size() * 8; ++bit) {
+    last.bytes[static_cast<std::size_t>(bit) / 8] |= static_cast<std::uint8_t>(0x80u >> (bit % 8));
+  }
+  return last;
+}
+
 std::optional<Endpoint> parse_endpoint(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) {

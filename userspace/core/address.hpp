@@ -37,11 +37,17 @@ struct Prefix {
   int length = 0;   // 0..32 or 0..128
 
   friend auto operator<=>(const Prefix&, const Prefix&) = default;
+
+  int host_bits() const { return address.size() * 8 - length; }
 };
 
 // "ADDRESS" (a host prefix) or "ADDRESS/LENGTH".
 std::optional<Prefix> parse_prefix(std::string_view text);
 std::string to_string(const Prefix& prefix);
+
+// The addresses with all host bits clear, and with all of them set.
+Address first_of(const Prefix& prefix);
+Address last_of(const Prefix& prefix);
 
 struct Endpoint {
   Address address;

@@ -187,6 +187,39 @@ TEST(NetlinkNextHops, follows_the_mac_of_the_own_interface) {
   });
 }
 
+TEST(NetlinkNextHops, follows_the_mtu_of_the_route_and_of_the_interface) {
+  in_world([](World& world) {
+    world.net.run("ip route add 192.0.2.0/24 via 10.0.0.2 && ip -6 route add 2001:db8::/64 via fd00::2");
+    for (const char* target : {"10.0.0.2", "192.0.2.7", "2001:db8::7"}) {
+      world.watch(target);
+    }
+    const auto have = [&](std::uint16_t link, std::uint16_t ipv4, std::uint16_t ipv6) {
+      return world.wait([&world, link, ipv4, ipv6] {
+        return world.hop("10.0.0.2") != nullptr && world.hop("10.0.0.2")->mtu == link &&
+               world.hop("192.0.2.7") != nullptr && world.hop("192.0.2.7")->mtu == ipv4 &&
+               world.hop("2001:db8::7") != nullptr && world.hop("2001:db8::7")->mtu == ipv6;
+      });
+    };
+    ASSERT_TRUE(have(1500, 1500, 1500));
+    world.net.run("ip route change 192.0.2.0/24 via 10.0.0.2 mtu 1300");
+    ASSERT_TRUE(have(1500, 1300, 1500));
+    world.net.run("ip -6 route change 2001:db8::/64 via fd00::2 mtu 1400");
+    ASSERT_TRUE(have(1500, 1300, 1400));
+    world.net.run("ip link set n0 mtu 1350");
+    ASSERT_TRUE(have(1350, 1300, 1350)) << "never more than the interface's";
+    world.net.run("ip link set n0 mtu 9000");
+    ASSERT_TRUE(world.wait([&] { return world.hop("10.0.0.2")->mtu == 9000; }));
+  });
+}
+
+TEST(NetlinkNextHops, an_untagged_next_hop_has_no_vlan) {
+  in_world([](World& world) {
+    world.watch("10.0.0.2");
+    ASSERT_TRUE(world.becomes("10.0.0.2", "n0", kRack0));
+    EXPECT_EQ(world.hop("10.0.0.2")->vlan, 0);
+  });
+}
+
 TEST(NetlinkNextHops, follows_a_link_down_and_up) {
   in_world([](World& world) {
     world.watch("10.0.0.2");

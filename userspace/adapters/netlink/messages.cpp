@@ -4,11 +4,15 @@
 #include <libmnl/libmnl.h>
 #include <linux/if.h>
 #include <linux/if_arp.h>
+#include <linux/if_ether.h>
+#include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
+#include <bit>
 #include <cstring>
+#include <string_view>
 
 namespace phalanx::adapters {
 
@@ -60,15 +64,63 @@ const Header* header_of(const nlmsghdr& message) {
              : static_cast<const Header*>(mnl_nlmsg_get_payload(&message));
 }
 
-template <typename Header, typename OnAttribute>
-void for_each_attribute(const nlmsghdr& message, OnAttribute on_attribute) {
-  // mnl_attr_for_each() is C only.
-  const auto* end = static_cast<const char*>(mnl_nlmsg_get_payload_tail(&message));
-  const auto* attribute = static_cast<const nlattr*>(mnl_nlmsg_get_payload_offset(&message, sizeof(Header)));
-  while (mnl_attr_ok(attribute, static_cast<int>(end - reinterpret_cast<const char*>(attribute)))) {
+// mnl_attr_for_each() is C only.
+template <typename OnAttribute>
+void for_each_between(const void* begin, const void* end, OnAttribute on_attribute) {
+  const auto* attribute = static_cast<const nlattr*>(begin);
+  while (mnl_attr_ok(attribute, static_cast<int>(static_cast<const char*>(end) -
+                                                 reinterpret_cast<const char*>(attribute)))) {
     on_attribute(attribute, static_cast<int>(mnl_attr_get_type(attribute)));
     attribute = mnl_attr_next(attribute);
   }
+}
+
+template <typename Header, typename OnAttribute>
+void for_each_attribute(const nlmsghdr& message, OnAttribute on_attribute) {
+  for_each_between(mnl_nlmsg_get_payload_offset(&message, sizeof(Header)),
+                   mnl_nlmsg_get_payload_tail(&message), on_attribute);
+}
+
+template <typename OnAttribute>
+void for_each_nested(const nlattr* parent, OnAttribute on_attribute) {
+  const auto* begin = static_cast<const char*>(mnl_attr_get_payload(parent));
+  for_each_between(begin, begin + mnl_attr_get_payload_len(parent), on_attribute);
+}
+
+template <typename Number>
+std::optional<Number> number_of(const nlattr* attribute) {
+  Number number{};
+  if (mnl_attr_get_payload_len(attribute) != sizeof number) {
+    return std::nullopt;
+  }
+  std::memcpy(&number, mnl_attr_get_payload(attribute), sizeof number);
+  return number;
+}
+
+std::string_view text_of(const nlattr* attribute) {
+  const auto* text = static_cast<const char*>(mnl_attr_get_payload(attribute));
+  return {text, strnlen(text, mnl_attr_get_payload_len(attribute))};
+}
+
+// IFLA_LINKINFO: of another kind, nothing. The parent is not in it.
+std::optional<VlanDevice> vlan_of(const nlattr* link_info) {
+  VlanDevice vlan;
+  bool is_vlan = false;
+  for_each_nested(link_info, [&](const nlattr* info, int type) {
+    if (type == IFLA_INFO_KIND) {
+      is_vlan = text_of(info) == "vlan";
+    } else if (type == IFLA_INFO_DATA && is_vlan) {  // the kernel puts the kind first
+      for_each_nested(info, [&](const nlattr* data, int data_type) {
+        if (data_type == IFLA_VLAN_ID) {
+          vlan.id = number_of<std::uint16_t>(data).value_or(0);
+        } else if (data_type == IFLA_VLAN_PROTOCOL) {
+          static_assert(std::endian::native == std::endian::little);
+          vlan.is_8021q = number_of<std::uint16_t>(data) == __builtin_bswap16(ETH_P_8021Q);
+        }
+      });
+    }
+  });
+  return is_vlan ? std::optional(vlan) : std::nullopt;
 }
 
 }  // namespace
@@ -80,6 +132,8 @@ std::optional<LinkRow> link_row(const nlmsghdr& message) {
     return std::nullopt;
   }
   LinkRow row;
+  std::uint32_t parent = 0;
+  bool parent_is_here = true;
   row.index = static_cast<std::uint32_t>(header->ifi_index);
   row.up = (header->ifi_flags & IFF_UP) != 0 && (header->ifi_flags & IFF_LOWER_UP) != 0;
   for_each_attribute<ifinfomsg>(message, [&](const nlattr* attribute, int type) {
@@ -89,8 +143,20 @@ std::optional<LinkRow> link_row(const nlmsghdr& message) {
       const auto mac = mac_of(attribute);
       row.ethernet = header->ifi_type == ARPHRD_ETHER && mac.has_value();
       row.mac = mac.value_or(core::MacAddress{});
+    } else if (type == IFLA_MTU) {
+      row.mtu = number_of<std::uint32_t>(attribute).value_or(0);
+    } else if (type == IFLA_LINK) {
+      parent = number_of<std::uint32_t>(attribute).value_or(0);
+    } else if (type == IFLA_LINK_NETNSID) {
+      parent_is_here = false;
+    } else if (type == IFLA_LINKINFO) {
+      row.vlan = vlan_of(attribute);
     }
   });
+  if (row.vlan) {
+    row.vlan->parent = parent;
+    row.vlan->parent_is_here = parent_is_here;
+  }
   return row;
 }
 
@@ -138,6 +204,12 @@ std::optional<RouteRow> route_row(const nlmsghdr& message) {
       row.gateway = via_of(attribute);
     } else if (type == RTA_PREFSRC) {
       row.preferred_source = address_of(*family, attribute);
+    } else if (type == RTA_METRICS) {
+      for_each_nested(attribute, [&](const nlattr* metric, int metric_type) {
+        if (metric_type == RTAX_MTU) {
+          row.mtu = number_of<std::uint32_t>(metric).value_or(0);
+        }
+      });
     }
   });
   return row;

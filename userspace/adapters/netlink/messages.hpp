@@ -13,12 +13,24 @@ struct nlmsghdr;
 
 namespace phalanx::adapters {
 
+// An interface that puts a tag before what it sends, and sends it through another one.
+struct VlanDevice {
+  std::uint16_t id = 0;
+  bool is_8021q = true;        // else 802.1ad
+  std::uint32_t parent = 0;    // index
+  bool parent_is_here = true;  // else in another network namespace
+
+  friend bool operator==(const VlanDevice&, const VlanDevice&) = default;
+};
+
 struct LinkRow {
   std::uint32_t index = 0;
   std::string name;
   core::MacAddress mac{};
   bool ethernet = false;  // ARPHRD_ETHER with a MAC address of six bytes
   bool up = false;        // administratively, and its carrier
+  std::uint32_t mtu = 0;
+  std::optional<VlanDevice> vlan;
 
   friend bool operator==(const LinkRow&, const LinkRow&) = default;
 };
@@ -49,6 +61,7 @@ struct RouteRow {
   std::uint32_t interface = 0;
   std::optional<core::Address> gateway;  // of either family (RTA_VIA, RFC 8950)
   std::optional<core::Address> preferred_source;
+  std::uint32_t mtu = 0;  // the route's own; 0: none
 };
 
 // Each gives nothing for a message of another type or family.

@@ -5,6 +5,7 @@
 #include <linux/rtnetlink.h>
 #include <sys/epoll.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
@@ -24,12 +25,10 @@ constexpr std::chrono::milliseconds kTick{1000};
 
 constexpr int kUsableStates = NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP;
 
-core::Address last_of(const core::Prefix& prefix) {
-  core::Address last = prefix.address;
-  for (int bit = prefix.length; bit < last.size() * 8; ++bit) {
-    last.bytes[static_cast<std::size_t>(bit) / 8] |= static_cast<std::uint8_t>(0x80u >> (bit % 8));
-  }
-  return last;
+// 0: not known. IP packets have at most 65535 bytes.
+std::uint16_t mtu_of(std::uint32_t route, std::uint32_t device) {
+  const std::uint32_t mtu = route != 0 && (device == 0 || route < device) ? route : device;
+  return static_cast<std::uint16_t>(std::min<std::uint32_t>(mtu, 65535));
 }
 
 }  // namespace
@@ -125,7 +124,7 @@ void NetlinkNextHops::on_link(const LinkRow& row, bool deleted) {
 }
 
 void NetlinkNextHops::on_route(const core::Prefix& destination) {
-  const core::Address last = last_of(destination);
+  const core::Address last = core::last_of(destination);
   for (auto it = targets_.lower_bound(destination.address); it != targets_.end() && it->first <= last; ++it) {
     it->second.route_stale = true;
     look_at(it->first);
@@ -238,7 +237,8 @@ void NetlinkNextHops::find_path(const core::Address& address, Target& target) {
     unspecified.family = address.family;
     target.path = Path{{route.interface, route.gateway.value_or(address)},
                        !route.gateway,
-                       route.preferred_source.value_or(unspecified)};
+                       route.preferred_source.value_or(unspecified),
+                       route.mtu};
   }
   use_neighbour(address, before, target.path);
 }
@@ -311,28 +311,28 @@ std::optional<NetlinkNextHops::Outcome> NetlinkNextHops::judge(const core::Addre
   if (!target.path) {
     return Outcome{std::nullopt, target.no_path};
   }
-  const auto link = links_.find(target.path->neighbour.interface);
-  const std::string route = "the route to " + to_string(address) + " leads through ";
-  if (link == links_.end()) {
-    return Outcome{std::nullopt, route + "an interface that is gone"};
-  }
-  if (!link->second.up) {
-    return Outcome{std::nullopt, route + link->second.name + ", which is down"};
-  }
-  if (!link->second.ethernet) {
-    return Outcome{std::nullopt, route + link->second.name + ", which is not Ethernet"};
+  const auto link = outgoing(links_, target.path->neighbour.interface);
+  if (!link) {
+    return Outcome{std::nullopt,
+                   "the route to " + to_string(address) + " leads through " + link.error().message};
   }
   const Neighbour& neighbour = neighbours_.at(target.path->neighbour);
   if (neighbour.answer == Answer::usable) {
-    return Outcome{core::NextHop{neighbour.mac, link->second.mac, link->first, target.path->on_link,
-                                 target.path->preferred_source},
+    return Outcome{core::NextHop{.destination = neighbour.mac,
+                                 .source = link->source,
+                                 .interface = link->interface,
+                                 .on_link = target.path->on_link,
+                                 .preferred_source = target.path->preferred_source,
+                                 .vlan = link->vlan,
+                                 .mtu = mtu_of(target.path->mtu, link->mtu)},
                    ""};
   }
   if (neighbour.answer == Answer::pending && neighbour.error == 0 &&
       steady_clock::now() - neighbour.pending_since < kPatience) {
     return std::nullopt;
   }
-  return Outcome{std::nullopt, silence(target.path->neighbour, neighbour, link->second.name)};
+  return Outcome{std::nullopt, silence(target.path->neighbour, neighbour,
+                                       links_.at(target.path->neighbour.interface).name)};
 }
 
 std::string NetlinkNextHops::silence(const NeighbourKey& key, const Neighbour& neighbour,

@@ -16,6 +16,7 @@
 #include "adapters/netlink/kernel_tables.hpp"
 #include "adapters/netlink/messages.hpp"
 #include "adapters/netlink/netlink_socket.hpp"
+#include "adapters/netlink/outgoing.hpp"
 #include "core/result.hpp"
 #include "ports/next_hops.hpp"
 
@@ -32,6 +33,10 @@ namespace phalanx::adapters {
 //     asked again every kRefresh). That outlives this object: traffic must flow on when the daemon is gone.
 //     The last unwatch() of a neighbour ends it, for entries that Phalanx made; the entry itself stays.
 //   - Routes to this host itself, links that are down, and links that are not Ethernet give no next hop.
+//   - A VLAN device is taken apart: the next hop is its parent's, with the tag. One of 802.1ad, or within
+//     another VLAN, gives no next hop.
+//   - The MTU is the route's where it has one (what the kernel has learned of the path counts as of the last
+//     look), and never more than the device's.
 class NetlinkNextHops final : public ports::NextHops {
  public:
   static constexpr std::chrono::milliseconds kPatience{1000};
@@ -50,6 +55,7 @@ class NetlinkNextHops final : public ports::NextHops {
     NeighbourKey neighbour;
     bool on_link = false;
     core::Address preferred_source;
+    std::uint32_t mtu = 0;  // the route's own; 0: none
   };
 
   struct Outcome {
@@ -110,7 +116,7 @@ class NetlinkNextHops final : public ports::NextHops {
   NetlinkSocket events_;
   std::map<core::Address, Target> targets_;
   std::map<NeighbourKey, Neighbour> neighbours_;
-  std::map<std::uint32_t, LinkRow> links_;
+  Links links_;
   std::set<core::Address> targets_to_look_at_;
   std::set<NeighbourKey> neighbours_to_look_at_;
   bool scheduled_ = false;
