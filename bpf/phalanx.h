@@ -45,6 +45,9 @@
 /* Rows of `vips` for each service of node.limits.services. */
 #define PHX_VIPS_PER_SERVICE 4u
 
+/* Rows of `nat_sources` for each backend of node.limits.backends: one a protocol. */
+#define PHX_NAT_SOURCES_PER_BACKEND 2u
+
 /* A backend entry's index is 16 bits wide; this one names none. */
 #define PHX_NO_ENTRY    0xffffu
 #define PHX_MAX_ENTRIES 65535u
@@ -402,7 +405,8 @@ static inline __u32 phx_flow_sets(__u32 flows)
 }
 
 /*
- * Map `nat_sources`: hash, struct phx_vip_key (a nat backend's address and port) -> struct phx_nat_source.
+ * Map `nat_sources`: hash, struct phx_vip_key (a nat backend's address and port, and each protocol of its
+ * service) -> struct phx_nat_source.
  * W: control. R: path: what a backend answers leaves as the VIP. A backend's address and port belong to one
  * VIP and port, which the configuration makes sure of.
  */

@@ -67,7 +67,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, PHX_DEFAULT_BACKENDS);
+	__uint(max_entries, PHX_DEFAULT_BACKENDS *PHX_NAT_SOURCES_PER_BACKEND);
 	__type(key, struct phx_vip_key);
 	__type(value, struct phx_nat_source);
 } nat_sources SEC(".maps");

@@ -6,8 +6,12 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstring>
 #include <fstream>
+#include <string_view>
+#include <vector>
 
 #include "adapters/bpf/balancer_maps.hpp"
 #include "adapters/bpf/pinned_object.hpp"
@@ -235,8 +239,9 @@ TEST_F(BalancerMapsTest, a_newer_program_takes_over_the_maps_and_the_link) {
   ASSERT_TRUE(XdpLink::attach(directory, maps.program(), "phx0", core::XdpMode::automatic));
   const std::uint32_t former = testing::attached_to("phx0").native;
   maps.store_slot(5, {4, 3, 2, 0});
-  const auto reloaded = maps.reload_program(directory);
-  ASSERT_TRUE(reloaded) << reloaded.error().message;
+  auto program = maps.load_program({});
+  ASSERT_TRUE(program) << program.error().message;
+  ASSERT_TRUE(maps.install(directory, std::move(*program)));
   ASSERT_TRUE(XdpLink::adopt_or_attach(directory, maps.program(), "phx0", core::XdpMode::automatic));
   EXPECT_NE(testing::attached_to("phx0").native, former);
   const auto adopted = BalancerMaps::open(directory);
@@ -244,12 +249,112 @@ TEST_F(BalancerMapsTest, a_newer_program_takes_over_the_maps_and_the_link) {
   EXPECT_EQ(adopted->slot(5).primary, 4);
 }
 
+// Of `with_nat`, as the loaded program has it: the first byte of its map of constants.
+std::uint8_t with_nat(int program) {
+  std::array<std::uint32_t, 64> maps{};
+  bpf_prog_info info{};
+  info.map_ids = reinterpret_cast<std::uint64_t>(maps.data());
+  info.nr_map_ids = maps.size();
+  std::uint32_t length = sizeof(info);
+  EXPECT_EQ(::bpf_obj_get_info_by_fd(program, &info, &length), 0);
+  for (std::uint32_t i = 0; i < info.nr_map_ids; ++i) {
+    const Descriptor map(::bpf_map_get_fd_by_id(maps.at(i)));
+    bpf_map_info of_map{};
+    length = sizeof(of_map);
+    EXPECT_EQ(::bpf_obj_get_info_by_fd(map.get(), &of_map, &length), 0);
+    if (std::string_view(of_map.name).ends_with(".rodata")) {
+      std::vector<char> constants(of_map.value_size);
+      const std::uint32_t first = 0;
+      EXPECT_EQ(::bpf_map_lookup_elem(map.get(), &first, constants.data()), 0);
+      balancer_bpf::balancer_bpf__rodata rodata{};
+      std::memcpy(&rodata, constants.data(), std::min(constants.size(), sizeof rodata));
+      return rodata.with_nat;
+    }
+  }
+  ADD_FAILURE() << "the program has no constants";
+  return 0xff;
+}
+
+TEST_F(BalancerMapsTest, the_program_is_loaded_with_its_settings_and_swapped_for_one_with_others) {
+  PinDirectory directory = locked();
+  auto made = BalancerMaps::create(directory, small_limits(), {.nat = false});
+  ASSERT_TRUE(made) << made.error().message;
+  BalancerMaps maps = std::move(*made);
+  ASSERT_TRUE(maps.commit(small_state()));
+  EXPECT_EQ(with_nat(maps.program()), 0);
+  EXPECT_EQ(maps.settings(), PathSettings{.nat = false});
+  ASSERT_TRUE(XdpLink::attach(directory, maps.program(), "phx0", core::XdpMode::automatic));
+  const std::uint32_t former_id = testing::attached_to("phx0").native;
+
+  auto program = maps.load_program({.nat = true});
+  ASSERT_TRUE(program) << program.error().message;
+  EXPECT_EQ(with_nat(maps.program()), 0) << "nothing changes before it is installed";
+  auto former = maps.install(directory, std::move(*program));
+  ASSERT_TRUE(former) << former.error().message;
+  EXPECT_EQ(with_nat(maps.program()), 1);
+  EXPECT_EQ(former->settings, PathSettings{.nat = false});
+  ASSERT_TRUE(XdpLink::adopt_or_attach(directory, maps.program(), "phx0", core::XdpMode::automatic));
+  EXPECT_NE(testing::attached_to("phx0").native, former_id);
+  EXPECT_EQ(with_nat(open_pin(directory.pin("program"), PinAccess::read_write)->get()), 1);
+
+  ASSERT_TRUE(maps.install(directory, std::move(*former)));
+  ASSERT_TRUE(XdpLink::adopt_or_attach(directory, maps.program(), "phx0", core::XdpMode::automatic));
+  EXPECT_EQ(testing::attached_to("phx0").native, former_id) << "taken back";
+}
+
+TEST_F(BalancerMapsTest, nat_sources_are_put_replaced_listed_and_removed) {
+  PinDirectory directory = locked();
+  BalancerMaps maps = create_and_commit(directory);
+  const phx_vip_key key{{10, 0, 1, 11}, 0x5000, 6, 4};
+  phx_nat_source source{{203, 0, 113, 10}, 0x5000, 1, 2};
+  ASSERT_TRUE(maps.put_nat_source(key, source));
+  source.entry = 3;
+  ASSERT_TRUE(maps.put_nat_source(key, source));
+  const auto rows = maps.nat_sources();
+  ASSERT_TRUE(rows) << rows.error().message;
+  ASSERT_EQ(rows->size(), 1u);
+  EXPECT_EQ(std::memcmp(&rows->front().first, &key, sizeof key), 0);
+  EXPECT_EQ(rows->front().second.entry, 3);
+  EXPECT_EQ(rows->front().second.service, 2u);
+  EXPECT_TRUE(maps.remove_nat_source(key));
+  EXPECT_TRUE(maps.remove_nat_source(key)) << "gone already";
+  EXPECT_TRUE(maps.nat_sources()->empty());
+}
+
+TEST_F(BalancerMapsTest, every_backend_has_room_for_both_protocols_in_nat) {
+  PinDirectory directory = locked();
+  BalancerMaps maps = create_and_commit(directory);
+  const std::uint32_t room = small_limits().backends * PHX_NAT_SOURCES_PER_BACKEND;
+  for (std::uint32_t i = 0; i < room; ++i) {
+    const auto port = static_cast<std::uint16_t>(i / 2);
+    ASSERT_TRUE(
+        maps.put_nat_source({{10, 0, 1, 11}, port, static_cast<std::uint8_t>(i % 2 == 0 ? 6 : 17), 4}, {}));
+  }
+  const auto refused = maps.put_nat_source({{10, 0, 1, 12}, 80, 6, 4}, {});
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("node.limits.backends"));
+}
+
+TEST_F(BalancerMapsTest, source_bits_are_stored_by_themselves) {
+  PinDirectory directory = locked();
+  BalancerMaps maps = create_and_commit(directory);
+  phx_backend backend{};
+  backend.state = PHX_STATE_UP;
+  backend.tunnel_port = 0xc017;
+  maps.write_backend(3, backend);
+  maps.store_source_bits(3, 64);
+  EXPECT_EQ(maps.backend(3).source_bits, 64);
+  EXPECT_EQ(maps.backend(3).tunnel_port, 0xc017);
+  EXPECT_EQ(maps.backend(3).state, PHX_STATE_UP);
+}
+
 TEST_F(BalancerMapsTest, default_limits_take_less_than_32_mebibytes) {
   PinDirectory directory = locked();
   ASSERT_TRUE(BalancerMaps::create(directory, core::Limits{}));
   std::uint64_t bytes = 0;
-  for (const char* name : {"state", "vips", "vip_filter", "services", "slots", "backends", "backend_status",
-                           "service_traffic", "backend_traffic", "counters"}) {
+  for (const char* name :
+       {"state", "vips", "vip_filter", "services", "slots", "backends", "backend_status", "service_traffic",
+        "backend_traffic", "counters", "nat_sources", "fragments", "answers"}) {
     const auto map = open_pin(directory.pin(name), PinAccess::read_only);
     ASSERT_TRUE(map) << map.error().message;
     std::ifstream info(fmt::format("/proc/self/fdinfo/{}", map->get()));

@@ -4,9 +4,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "adapters/bpf/balancer_maps.hpp"
 #include "core/engine.hpp"
@@ -39,6 +41,9 @@ class FusedDataPlane final : public ports::DataPlane {
     return maps_.backend_status(entry);
   }
   Result<std::vector<std::pair<phx_vip_key, phx_vip>>> vips() const override { return maps_.vips(); }
+  Result<std::vector<std::pair<phx_vip_key, phx_nat_source>>> nat_sources() const override {
+    return maps_.nat_sources();
+  }
   phx_traffic service_traffic(std::uint32_t index) const override { return maps_.service_traffic(index); }
   phx_traffic backend_traffic(std::uint16_t entry) const override { return maps_.backend_traffic(entry); }
   std::vector<std::uint64_t> counters() const override { return maps_.counters(); }
@@ -59,6 +64,10 @@ class FusedDataPlane final : public ports::DataPlane {
   void store_region(std::uint32_t service, std::uint64_t region) override {
     burn();
     maps_.store_region(service, region);
+  }
+  void store_source_bits(std::uint16_t entry, std::uint8_t bits) override {
+    burn();
+    maps_.store_source_bits(entry, bits);
   }
   void write_service(std::uint32_t index, const phx_service& service) override {
     burn();
@@ -86,6 +95,14 @@ class FusedDataPlane final : public ports::DataPlane {
   Result<void> remove_vip(const phx_vip_key& key) override {
     burn();
     return maps_.remove_vip(key);
+  }
+  Result<void> put_nat_source(const phx_vip_key& key, const phx_nat_source& source) override {
+    burn();
+    return maps_.put_nat_source(key, source);
+  }
+  Result<void> remove_nat_source(const phx_vip_key& key) override {
+    burn();
+    return maps_.remove_nat_source(key);
   }
   Result<void> commit(const core::AppliedState& state) override {
     burn();
@@ -116,15 +133,26 @@ core::Config with_services(std::vector<core::Service> services) {
   return config;
 }
 
-core::Config before() {
-  return with_services({service("web", 10, {backend("b1", 11), backend("b2", 12), backend("b3", 13)}),
-                        service("old", 20, {backend("b1", 11), backend("b4", 14)})});
+core::Service nat(core::Service service) {
+  service.forward = core::Forward::nat;
+  return service;
 }
 
-// A backend added and one removed, a service removed and one added.
+core::Config before() {
+  return with_services({service("web", 10, {backend("b1", 11), backend("b2", 12), backend("b3", 13)}),
+                        service("old", 20, {backend("b1", 11), backend("b4", 14)}),
+                        nat(service("own", 40, {backend("b3", 13), backend("b4", 14)}))});
+}
+
+// A backend added and one removed, a service removed and one added; of nat, too, and another mode.
 core::Config after() {
-  return with_services({service("web", 10, {backend("b1", 11), backend("b2", 12), backend("b5", 15)}),
-                        service("new", 30, {backend("b2", 12), backend("b5", 15)})});
+  core::Config config =
+      with_services({service("web", 10, {backend("b1", 11), backend("b2", 12), backend("b5", 15)}),
+                     nat(service("new", 30, {backend("b2", 12), backend("b5", 15)})),
+                     nat(service("own", 40, {backend("b4", 14)}))});
+  config.services[0].forward = core::Forward::gue;
+  config.node.tunnel_source_v4 = core::Prefix{fakes::ipv4(10, 9, 0, 0), 24};
+  return config;
 }
 
 core::Now at(std::chrono::milliseconds time) {
@@ -223,10 +251,24 @@ bool killed_at(int store, const adapters::PinDirectory& directory) {
   return WEXITSTATUS(status) == kKilled;
 }
 
-// What a packet would meet now: every VIP's table is there, and names entries that are.
+// Whether what the entry of a nat backend answers leaves as that VIP.
+bool answers_as(const phx_vip_key& vip, std::uint16_t entry, const BalancerMaps& maps) {
+  const phx_backend backend = maps.backend(entry);
+  const auto rows = maps.nat_sources();
+  return rows && std::ranges::any_of(*rows, [&](const auto& row) {
+           return std::memcmp(row.first.address, backend.address, sizeof backend.address) == 0 &&
+                  row.first.port == backend.port && row.first.protocol == vip.protocol &&
+                  std::memcmp(row.second.vip, vip.address, sizeof vip.address) == 0 &&
+                  row.second.port == vip.port;
+         });
+}
+
+// What a packet would meet now: every VIP's table is there, and names entries that are; what nat backends
+// answer finds its VIP.
 void expect_the_path_works(const BalancerMaps& maps) {
   const auto vips = maps.vips();
   ASSERT_TRUE(vips);
+  std::set<std::pair<std::uint32_t, std::uint16_t>> judged;
   for (const auto& [key, vip] : *vips) {
     if (vip.service == PHX_NO_SERVICE) {
       continue;
@@ -238,6 +280,10 @@ void expect_the_path_works(const BalancerMaps& maps) {
       ASSERT_NE(row.primary, PHX_NO_ENTRY);
       ASSERT_NE(maps.backend(row.primary).family, PHX_FAMILY_NONE)
           << "a slot names an entry that is not there";
+      if (maps.backend(row.primary).forward == PHX_FORWARD_NAT &&
+          judged.emplace(vip.service, row.primary).second) {
+        ASSERT_TRUE(answers_as(key, row.primary, maps)) << "entry " << row.primary;
+      }
     }
   }
 }

@@ -37,6 +37,12 @@ struct WriteNextHop {
   NextHop hop;
 };
 
+// How many host bits of the live row's tunnel source the path fills in.
+struct StoreSourceBits {
+  EntryIndex entry = kNoEntry;
+  int bits = 0;
+};
+
 struct WriteEntryStatus {
   EntryIndex entry = kNoEntry;
   Health health = Health::unknown;
@@ -69,6 +75,11 @@ struct ForgetFlows {
   EntryIndex entry = kNoEntry;
 };
 
+// The backend of a nat entry that is about to be given up does not answer for its VIP any longer.
+struct ForgetWayBack {
+  EntryIndex entry = kNoEntry;
+};
+
 // Makes the applied state durable again: rows were given up.
 struct CommitState {};
 
@@ -83,8 +94,8 @@ struct Announce {
   std::string reason;
 };
 
-using Action = std::variant<StoreEntryState, WriteNextHop, WriteEntryStatus, PatchSlots, StartProbe,
-                            ForgetFlows, CommitState, Announce>;
+using Action = std::variant<StoreEntryState, WriteNextHop, StoreSourceBits, WriteEntryStatus, PatchSlots,
+                            StartProbe, ForgetFlows, ForgetWayBack, CommitState, Announce>;
 using Actions = std::vector<Action>;
 
 }  // namespace phalanx::core

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/address.hpp"
@@ -13,13 +14,22 @@
 namespace phalanx::core {
 
 enum class Protocol : std::uint8_t { tcp = 6, udp = 17 };
-enum class Forward : std::uint8_t { ipip, l2 };
+enum class Forward : std::uint8_t { ipip, l2, gue, nat };
 enum class CheckType : std::uint8_t { tcp, http };
 enum class NoBackend : std::uint8_t { drop, reject, last_good };
+enum class Unmatched : std::uint8_t { pass, drop, reject };
 enum class Track : std::uint8_t { automatic, all, none };
 enum class OnDown : std::uint8_t { move, keep };
 enum class XdpMode : std::uint8_t { automatic, native, generic };
 enum class OnExit : std::uint8_t { keep, detach };
+
+// The words of the configuration.
+std::string_view to_string(Forward forward);
+std::string_view to_string(Unmatched unmatched);
+std::optional<Forward> parse_forward(std::string_view word);
+
+// Bytes of the headers that take a packet to a backend of that family: 0 where none are put before it.
+int outer_size(Forward forward, Family backend);
 
 struct StatusRange {
   int first = 200;  // 100..599
@@ -59,11 +69,13 @@ struct Service {
   std::vector<Protocol> protocols;
   std::uint16_t port = 0;
   Forward forward = Forward::ipip;
+  std::uint16_t gue_port = 6080;          // gue only: the outer destination port, 1..65535
   std::optional<std::string> check_name;  // absent: its backends are always up
   std::optional<Check> check;             // what check_name names
   std::uint32_t slots = 65536;            // a power of two, PHX_MIN_SLOTS..PHX_MAX_SLOTS
   std::uint64_t seed = 0;                 // default: hash of the name
   NoBackend no_backend = NoBackend::reject;
+  Unmatched unmatched = Unmatched::pass;  // of its VIPs: services that share one agree in it
   Track track = Track::automatic;
   OnDown on_down = OnDown::move;
   std::chrono::milliseconds transition{
@@ -85,12 +97,17 @@ struct Limits {
   friend bool operator==(const Limits&, const Limits&) = default;
 };
 
+// Host bits of a tunnel source.
+inline constexpr int kMaxSourceBits = 64;
+
 struct Node {
   std::string name;
   std::vector<std::string> interfaces;
   XdpMode xdp_mode = XdpMode::automatic;
-  std::optional<Address> tunnel_source_v4;  // absent: the preferred source of the route to the backend
-  std::optional<Address> tunnel_source_v6;
+  // Host bits, at most kMaxSourceBits and zero here, come from each flow's hash. Absent: the preferred source
+  // of the route to the backend.
+  std::optional<Prefix> tunnel_source_v4;
+  std::optional<Prefix> tunnel_source_v6;
   std::optional<Endpoint> http;  // /metrics
   OnExit on_exit = OnExit::keep;
   Limits limits;

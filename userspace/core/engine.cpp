@@ -83,17 +83,37 @@ void Engine::on(const NextHopChanged& event, Now now, Actions& actions) {
   }
 }
 
+// The configured source in the place of the route's, and how many of its bits are the flow's.
+std::pair<NextHop, int> Engine::hop_of(const Entry& entry) const {
+  std::pair<NextHop, int> hop{*entry.route, 0};
+  const Node& node = applied_.config.node;
+  const bool is_v4 = entry.identity.endpoint.address.family == Family::ipv4;
+  if (const auto& source = is_v4 ? node.tunnel_source_v4 : node.tunnel_source_v6) {
+    hop.first.preferred_source = source->address;
+    hop.second = source->host_bits();
+  }
+  return hop;
+}
+
 // A new next hop goes to the row that is not live; the swing itself is one store. The very first goes to the
-// row that is: no packet reads it while the entry was never up.
+// row that is: no packet reads it while the entry was never up. Around the swing no more bits are filled in
+// than both sources leave clear.
 void Engine::show_hop(EntryIndex index, Entry& entry, Actions& actions) const {
   if (!entry.route) {
     return;
   }
-  NextHop hop = *entry.route;
-  const Node& node = applied_.config.node;
-  const bool is_v4 = entry.identity.endpoint.address.family == Family::ipv4;
-  hop.preferred_source =
-      (is_v4 ? node.tunnel_source_v4 : node.tunnel_source_v6).value_or(hop.preferred_source);
+  const auto [hop, bits] = hop_of(entry);
+  if (bits < entry.source_bits) {
+    actions.push_back(StoreSourceBits{index, bits});
+  }
+  swing_hop(index, entry, hop, actions);
+  if (bits > entry.source_bits) {
+    actions.push_back(StoreSourceBits{index, bits});
+  }
+  entry.source_bits = bits;
+}
+
+void Engine::swing_hop(EntryIndex index, Entry& entry, const NextHop& hop, Actions& actions) {
   if (entry.hop == hop) {
     return;
   }

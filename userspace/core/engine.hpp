@@ -109,7 +109,9 @@ class Engine {
   void on(const FlowsSwept& event, Now now, Actions& actions);
   void on(const TimerFired& event, Now now, Actions& actions);
   void on(const Idle& event, Now now, Actions& actions);
+  std::pair<NextHop, int> hop_of(const Entry& entry) const;
   void show_hop(EntryIndex index, Entry& entry, Actions& actions) const;
+  static void swing_hop(EntryIndex index, Entry& entry, const NextHop& hop, Actions& actions);
   bool wants_up(EntryIndex index, const Entry& entry) const;
   bool wants_draining(EntryIndex index, const Entry& entry) const;
   void refresh(EntryIndex index, Now now, Actions& actions);
@@ -133,6 +135,8 @@ class Engine {
 
   // engine_reload.cpp: how an engine gets a configuration
   void take_entries(const Engine& before, const PinnedFacts& facts, Now now);
+  const Entry* forerunner(const EntryIdentity& identity) const;
+  void take_over(const Engine& before);
   void take_service(const Service& config, const Engine& before, const Proposal& proposal, Now now);
   void take_members(ServiceInForce& service, const ServiceInForce* before, Now now);
   void take_transitions(ServiceInForce& service, const Engine& before, const ServiceInForce& former,

@@ -87,6 +87,9 @@ void Engine::end_lingering(EntryIndex index, Now now, Actions& actions) {
   actions.push_back(entry.shown_state(index));
   lose_previous(index, actions);
   actions.push_back(ForgetFlows{index});
+  if (entry.identity.forward == Forward::nat) {
+    actions.push_back(ForgetWayBack{index});
+  }
   schedule_.remove(index);
   const auto [first, last] = entries_by_address_.equal_range(entry.identity.endpoint.address);
   entries_by_address_.erase(std::find_if(first, last, [index](const auto& e) { return e.second == index; }));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // How an engine gets a configuration: propose, build, succeed.
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "core/engine.hpp"
@@ -71,6 +72,9 @@ std::optional<std::string> changed_limit(const Limits& in_force, const Limits& n
   if (in_force.backends != next.backends) return sentence("backends", in_force.backends, next.backends);
   if (in_force.slots != next.slots) return sentence("slots", in_force.slots, next.slots);
   if (in_force.flows != next.flows) return sentence("flows", in_force.flows, next.flows);
+  if (in_force.fragments != next.fragments) {
+    return sentence("fragments", in_force.fragments, next.fragments);
+  }
   return std::nullopt;
 }
 
@@ -118,7 +122,7 @@ Result<Proposal> Engine::propose(const Config& next, const Overrides& overrides,
     }
     // Another check or forwarding means other entries, hence other rows in every slot.
     if (former != nullptr && former->table->spec() == spec && former->config.forward == service.forward &&
-        former->config.check == service.check) {
+        former->config.gue_port == service.gue_port && former->config.check == service.check) {
       continue;
     }
     const bool new_seed = former != nullptr && former->config.seed != service.seed;
@@ -175,6 +179,7 @@ Engine Engine::successor(const Proposal& proposal, const PinnedFacts& facts, Now
       next.adopt_transitions(service, pinned->second, now);
     }
   }
+  next.take_over(*this);
   next.take_probes(*this, now);
   // What was still to be patched still is; and an entry whose last enabled user came or went changes its bit.
   for (const auto& [index, entry] : next.entries_) {
@@ -194,12 +199,8 @@ void Engine::take_entries(const Engine& before, const PinnedFacts& facts, Now no
     } else if (fact != facts.entries.end()) {
       entry = adopt_entry(identity, fact->second);
     } else {
-      const auto same_place = std::ranges::find_if(before.entries_, [&](const auto& e) {
-        return e.second.identity.endpoint == identity.endpoint &&
-               e.second.identity.forward == identity.forward;
-      });
-      entry = same_place == before.entries_.end() ? make_entry(identity, now.wall)
-                                                  : make_entry_like(identity, same_place->second);
+      const Entry* former = before.forerunner(identity);
+      entry = former == nullptr ? make_entry(identity, now.wall) : make_entry_like(identity, *former);
       if (const auto route = before.routes_.find(identity.endpoint.address); route != before.routes_.end()) {
         entry.learn(route->second);
       }
@@ -222,6 +223,37 @@ void Engine::take_entries(const Engine& before, const PinnedFacts& facts, Now no
     if (entries_by_address_.contains(address)) {
       routes_.emplace(address, route);
     }
+  }
+}
+
+// The entry of the same backend that knows most of how a new one of it fares: one with the same check, if
+// any.
+const Entry* Engine::forerunner(const EntryIdentity& identity) const {
+  const Entry* found = nullptr;
+  const auto [first, last] = entries_by_address_.equal_range(identity.endpoint.address);
+  for (auto it = first; it != last; ++it) {
+    const Entry& entry = entries_.at(it->second);
+    const bool knows_more = found == nullptr || entry.identity.check == identity.check;
+    if (entry.identity.endpoint == identity.endpoint && knows_more) {
+      found = &entry;
+    }
+  }
+  return found;
+}
+
+// An entry in the place of one that takes packets does so from the first packet on: its services swing to it
+// before anything else happens.
+void Engine::take_over(const Engine& before) {
+  for (auto& [index, entry] : entries_) {
+    const auto known = before.entries_.find(index);
+    const bool is_new = known == before.entries_.end() || known->second.identity != entry.identity;
+    const Entry* former = is_new ? before.forerunner(entry.identity) : nullptr;
+    if (former == nullptr || !former->shown_up || !wants_up(index, entry)) {
+      continue;
+    }
+    std::tie(entry.hop, entry.source_bits) = hop_of(entry);
+    entry.shown_up = true;
+    entry.shown_draining = wants_draining(index, entry);
   }
 }
 

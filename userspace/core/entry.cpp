@@ -87,6 +87,7 @@ Entry adopt_entry(EntryIdentity identity, const EntryFacts& facts) {
   entry.hop = facts.hop;
   entry.hop_state = facts.hop ? HopState::resolved : HopState::pending;
   entry.live_hop = facts.live_hop;
+  entry.source_bits = facts.source_bits;
   entry.shown_up = facts.up;
   entry.shown_draining = facts.draining;
   entry.effective = entry.effective_health();

@@ -30,6 +30,7 @@ struct EntryFacts {
   bool draining = false;
   int live_hop = 0;
   std::optional<NextHop> hop;
+  int source_bits = 0;
   WallTime since;
   std::string reason;
 };
@@ -45,6 +46,7 @@ struct Entry {
   std::optional<NextHop> route;  // as the kernel says
   std::optional<NextHop> hop;    // as the row that is live says: the route with the node's tunnel source
   int live_hop = 0;
+  int source_bits = 0;  // of hop's tunnel source: the host bits that each flow's hash fills in
 
   // No service uses it any more: those of its flows that are remembered, or that come by a slot's previous,
   // may end until then.
@@ -58,9 +60,10 @@ struct Entry {
   std::string reason;
 
   bool lingers() const { return lingers_until.has_value(); }
-  // Delivers to the same place: only the check differs.
+  // Delivers to the same sockets: all modes but nat leave the packet its destination, the VIP.
   bool is_same_place(const Entry& other) const {
-    return identity.endpoint == other.identity.endpoint && identity.forward == other.identity.forward;
+    return identity.endpoint == other.identity.endpoint &&
+           (identity.forward == Forward::nat) == (other.identity.forward == Forward::nat);
   }
 
   // An entry without check is always up.
@@ -83,7 +86,8 @@ struct Entry {
 };
 
 Entry make_entry(EntryIdentity identity, WallTime now);
-// A new check of a backend that was served before: what is known of its health counts until the check speaks.
+// A new check or another forwarding of a backend that was served before: what is known of its health counts
+// until the check speaks.
 Entry make_entry_like(EntryIdentity identity, const Entry& former);
 Entry adopt_entry(EntryIdentity identity, const EntryFacts& facts);
 

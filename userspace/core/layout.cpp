@@ -71,7 +71,10 @@ Failure limit_reached(const std::string& what, const char* key, std::uint32_t li
 }  // namespace
 
 EntryIdentity entry_identity(const Service& service, const Backend& backend) {
-  return {.endpoint = backend.endpoint, .forward = service.forward, .check = service.check};
+  return {.endpoint = backend.endpoint,
+          .forward = service.forward,
+          .tunnel_port = service.forward == Forward::gue ? service.gue_port : std::uint16_t{0},
+          .check = service.check};
 }
 
 Layout::Layout(Limits limits, std::map<EntryIdentity, EntryIndex> entries,

@@ -33,6 +33,7 @@ using ServiceIndex = std::uint32_t;
 struct EntryIdentity {
   Endpoint endpoint;
   Forward forward = Forward::ipip;
+  std::uint16_t tunnel_port = 0;  // of gue; else 0
   std::optional<Check> check;
 
   friend auto operator<=>(const EntryIdentity&, const EntryIdentity&) = default;

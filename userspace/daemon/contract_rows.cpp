@@ -53,7 +53,29 @@ phx_track track_rule(core::Track track) {
 }
 
 phx_forward forward_mode(core::Forward forward) {
-  return forward == core::Forward::ipip ? PHX_FORWARD_IPIP : PHX_FORWARD_L2;
+  switch (forward) {
+    case core::Forward::ipip:
+      return PHX_FORWARD_IPIP;
+    case core::Forward::l2:
+      return PHX_FORWARD_L2;
+    case core::Forward::gue:
+      return PHX_FORWARD_GUE;
+    case core::Forward::nat:
+      return PHX_FORWARD_NAT;
+  }
+  return PHX_FORWARD_IPIP;
+}
+
+phx_unmatched unmatched_rule(core::Unmatched rule) {
+  switch (rule) {
+    case core::Unmatched::pass:
+      return PHX_UNMATCHED_PASS;
+    case core::Unmatched::drop:
+      return PHX_UNMATCHED_DROP;
+    case core::Unmatched::reject:
+      return PHX_UNMATCHED_REJECT;
+  }
+  return PHX_UNMATCHED_PASS;
 }
 
 core::NextHop read_hop(const phx_next_hop& row, core::Family family) {
@@ -63,6 +85,8 @@ core::NextHop read_hop(const phx_next_hop& row, core::Family family) {
   hop.interface = row.interface;
   hop.preferred_source.family = family;
   std::ranges::copy(row.tunnel_source, hop.preferred_source.bytes.begin());
+  hop.vlan = row.vlan;
+  hop.mtu = row.mtu;
   return hop;
 }
 
@@ -85,6 +109,8 @@ phx_next_hop next_hop_row(const core::NextHop& hop) {
   std::ranges::copy(hop.destination, row.destination_mac);
   std::ranges::copy(hop.source, row.source_mac);
   row.interface = hop.interface;
+  row.vlan = hop.vlan;
+  row.mtu = hop.mtu;
   copy_address(hop.preferred_source, row.tunnel_source);
   return row;
 }
@@ -96,6 +122,8 @@ phx_backend backend_row(const core::Entry& entry) {
   row.port = to_be(entry.identity.endpoint.port);
   row.family = static_cast<std::uint8_t>(address.family);
   row.forward = static_cast<std::uint8_t>(forward_mode(entry.identity.forward));
+  row.tunnel_port = to_be(entry.identity.tunnel_port);
+  row.source_bits = static_cast<std::uint8_t>(entry.source_bits);
   row.state = state_word(entry.shown_state(core::kNoEntry));
   if (entry.hop) {
     row.next_hop[entry.live_hop] = next_hop_row(*entry.hop);
@@ -131,14 +159,43 @@ std::vector<std::pair<phx_vip_key, phx_vip>> vip_rows(
     for (const core::Address& vip : service.config.vips) {
       for (const core::Protocol protocol : service.config.protocols) {
         rows.emplace_back(vip_key(vip, service.config.port, static_cast<std::uint8_t>(protocol)),
-                          phx_vip{index, 0});
+                          phx_vip{.service = index, .unmatched = 0});
       }
       if (seen.emplace(vip, true).second) {
-        rows.emplace_back(vip_key(vip, 0, 0), phx_vip{PHX_NO_SERVICE, 0});
+        rows.emplace_back(vip_key(vip, 0, 0), phx_vip{.service = PHX_NO_SERVICE,
+                                                      .unmatched = unmatched_rule(service.config.unmatched)});
       }
     }
   }
   return rows;
+}
+
+std::vector<std::pair<phx_vip_key, phx_nat_source>> nat_source_rows(const core::Engine& engine) {
+  std::vector<std::pair<phx_vip_key, phx_nat_source>> rows;
+  for (const auto& [index, service] : engine.services()) {
+    if (service.config.forward != core::Forward::nat) {
+      continue;
+    }
+    for (const core::MemberInForce& member : service.members) {
+      const core::Endpoint& backend = engine.entries().at(member.entry).identity.endpoint;
+      phx_nat_source source{};
+      copy_address(service.config.vips.front(), source.vip);
+      source.port = to_be(service.config.port);
+      source.entry = member.entry;
+      source.service = index;
+      for (const core::Protocol protocol : service.config.protocols) {
+        rows.emplace_back(vip_key(backend.address, backend.port, static_cast<std::uint8_t>(protocol)),
+                          source);
+      }
+    }
+  }
+  return rows;
+}
+
+bool is_way_back_of(const phx_vip_key& key, const core::Entry& entry) {
+  const core::Endpoint& backend = entry.identity.endpoint;
+  const phx_vip_key own = vip_key(backend.address, backend.port, key.protocol);
+  return entry.identity.forward == core::Forward::nat && std::memcmp(&own, &key, sizeof own) == 0;
 }
 
 namespace {
@@ -151,6 +208,7 @@ core::EntryFacts entry_facts(core::EntryIndex index, core::Family family, const 
   facts.up = (row.state & PHX_STATE_UP) != 0;
   facts.draining = (row.state & PHX_STATE_DRAINING) != 0;
   facts.live_hop = (row.state & PHX_STATE_NEXT_HOP) != 0 ? 1 : 0;
+  facts.source_bits = row.source_bits;
   if ((row.state & PHX_STATE_REACHABLE) != 0) {
     facts.hop = read_hop(row.next_hop[facts.live_hop], family);
   }

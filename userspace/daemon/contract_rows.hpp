@@ -34,6 +34,12 @@ phx_service service_row(const core::ServiceInForce& service);
 std::vector<std::pair<phx_vip_key, phx_vip>> vip_rows(
     const std::map<core::ServiceIndex, core::ServiceInForce>& services);
 
+// Every row of `nat_sources` for the services in force. Entries that linger have theirs in the map alone.
+std::vector<std::pair<phx_vip_key, phx_nat_source>> nat_source_rows(const core::Engine& engine);
+
+// Whether `key` is the address and port of a nat entry.
+bool is_way_back_of(const phx_vip_key& key, const core::Entry& entry);
+
 // What the pinned rows say of every entry and slot of the state.
 core::PinnedFacts read_facts(const core::AppliedState& state, const ports::DataPlaneView& plane);
 

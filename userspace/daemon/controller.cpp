@@ -137,6 +137,10 @@ void Controller::carry_out(const core::WriteNextHop& action) {
   plane_.write_next_hop(action.entry, action.row, next_hop_row(action.hop));
 }
 
+void Controller::carry_out(const core::StoreSourceBits& action) {
+  plane_.store_source_bits(action.entry, static_cast<std::uint8_t>(action.bits));
+}
+
 void Controller::carry_out(const core::WriteEntryStatus& action) {
   ++health_changes_;
   plane_.write_backend_status(action.entry, backend_status_row(action));
@@ -155,6 +159,12 @@ void Controller::carry_out(const core::StartProbe& action) {
 
 void Controller::carry_out(const core::ForgetFlows& action) {
   sweeper_.forget_flows_of(action.entry);
+}
+
+void Controller::carry_out(const core::ForgetWayBack& action) {
+  if (auto forgotten = forget_way_back(action.entry, plane_); !forgotten) {
+    spdlog::error("{}", forgotten.error().message);
+  }
 }
 
 void Controller::carry_out(const core::CommitState&) {

@@ -52,10 +52,12 @@ class Controller {
   void carry_out(const core::Actions& actions);
   void carry_out(const core::StoreEntryState& action);
   void carry_out(const core::WriteNextHop& action);
+  void carry_out(const core::StoreSourceBits& action);
   void carry_out(const core::WriteEntryStatus& action);
   void carry_out(const core::PatchSlots& action);
   void carry_out(const core::StartProbe& action);
   void carry_out(const core::ForgetFlows& action);
+  void carry_out(const core::ForgetWayBack& action);
   void carry_out(const core::CommitState& action);
   void carry_out(const core::Announce& action);
   void begin_sweep();

@@ -22,6 +22,20 @@ void run_builds(core::Proposal& proposal) {
   }
 }
 
+// Entries that linger are served to their end, so that what a program without nat would break is not there
+// when it comes.
+adapters::PathSettings settings_for(const core::Layout& layout) {
+  const auto is_nat = [](const auto& entry) { return entry.first.forward == core::Forward::nat; };
+  return {.nat = std::ranges::any_of(layout.entries(), is_nat) ||
+                 std::ranges::any_of(layout.lingering(), is_nat)};
+}
+
+adapters::PathSettings settings_for(const core::Config& config) {
+  return {.nat = std::ranges::any_of(config.services, [](const core::Service& service) {
+            return service.forward == core::Forward::nat;
+          })};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Node>> Node::start(adapters::EventLoop& loop, const std::string& pin_dir,
@@ -40,7 +54,8 @@ Result<std::unique_ptr<Node>> Node::start(adapters::EventLoop& loop, const std::
     return Failure(pinned.error());
   }
   const bool adopt = *pinned == BalancerMaps::Pinned::complete;
-  auto maps = adopt ? BalancerMaps::open(*directory) : BalancerMaps::create(*directory, config.node.limits);
+  auto maps = adopt ? BalancerMaps::open(*directory)
+                    : BalancerMaps::create(*directory, config.node.limits, settings_for(config));
   if (!maps) {
     return Failure(maps.error());
   }
@@ -98,8 +113,8 @@ Result<void> Node::start_adopted(const core::Config& config) {
   if (!pinned) {
     return Failure(pinned.error());
   }
-  if (auto reloaded = maps_.reload_program(directory_); !reloaded) {
-    return reloaded;
+  if (auto replaced = replace_program(settings_for(pinned->layout)); !replaced) {
+    return Failure(replaced.error());
   }
   const core::Limits limits = pinned->layout.limits();
   const core::Node in_force = pinned->config.node;
@@ -144,17 +159,26 @@ Result<void> Node::apply(const core::Config& config) {
   return finish(*proposal);
 }
 
+// A program with other settings serves the state in force as well as the next one (settings_for()), so that
+// it comes first, and can be taken back by itself.
 Result<void> Node::finish(const core::Proposal& proposal) {
-  const core::Node former = engine().applied().config.node;
   const core::Node& next = proposal.next.config.node;
+  std::optional<adapters::PathProgram> former;
+  if (const auto settings = settings_for(proposal.next.layout); settings != maps_.settings()) {
+    auto replaced = replace_program(settings);
+    if (!replaced) {
+      return Failure(replaced.error());
+    }
+    former = std::move(*replaced);
+  }
   if (auto attached = attach(next); !attached) {
-    detach_all_but(former);
+    go_back(std::move(former));
     return attached;
   }
   const core::Now now = read_clocks();
   const auto generation = std::to_string(engine().applied().generation);
   if (auto published = controller_->put_in_force(engine().successor(proposal, now)); !published) {
-    detach_all_but(former);
+    go_back(std::move(former));
     return published;
   }
   detach_all_but(next);
@@ -181,6 +205,28 @@ Result<void> Node::attach(const core::Node& node) {
     links_.insert_or_assign(interface, std::move(*link));
   }
   return {};
+}
+
+Result<adapters::PathProgram> Node::replace_program(adapters::PathSettings settings) {
+  auto program = maps_.load_program(settings);
+  if (!program) {
+    return program;
+  }
+  return maps_.install(directory_, std::move(*program));
+}
+
+// What failed is being reported: what fails here too is logged, and the program that stays serves the same.
+void Node::go_back(std::optional<adapters::PathProgram> former_program) {
+  const core::Node& former = engine().applied().config.node;
+  detach_all_but(former);
+  if (!former_program) {
+    return;
+  }
+  if (auto installed = maps_.install(directory_, std::move(*former_program)); !installed) {
+    spdlog::error("{}", installed.error().message);
+  } else if (auto attached = attach(former); !attached) {
+    spdlog::error("{}", attached.error().message);
+  }
 }
 
 void Node::detach_all_but(const core::Node& node) {

@@ -5,6 +5,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,8 @@ class Node {
   Result<void> start_fresh(const core::Config& config);
   Result<void> start_adopted(const core::Config& config);
   Result<void> attach(const core::Node& node);
+  Result<adapters::PathProgram> replace_program(adapters::PathSettings settings);
+  void go_back(std::optional<adapters::PathProgram> former_program);
   void detach_all_but(const core::Node& node);
 
   adapters::EventLoop& loop_;

@@ -43,6 +43,7 @@ class DataPlaneView {
   virtual phx_backend backend(std::uint16_t entry) const = 0;
   virtual phx_backend_status backend_status(std::uint16_t entry) const = 0;
   virtual Result<std::vector<std::pair<phx_vip_key, phx_vip>>> vips() const = 0;
+  virtual Result<std::vector<std::pair<phx_vip_key, phx_nat_source>>> nat_sources() const = 0;
   // Sums over all CPUs.
   virtual phx_traffic service_traffic(std::uint32_t index) const = 0;
   virtual phx_traffic backend_traffic(std::uint16_t entry) const = 0;
@@ -62,6 +63,8 @@ class DataPlane : public DataPlaneView {
   virtual void store_slot(std::uint32_t row, phx_slot slot) = 0;
   virtual void store_backend_state(std::uint16_t entry, std::uint64_t state) = 0;
   virtual void store_region(std::uint32_t service, std::uint64_t region) = 0;
+  // One byte.
+  virtual void store_source_bits(std::uint16_t entry, std::uint8_t bits) = 0;
 
   // Plain writes: only to rows that no packet can name yet, or to the row of next_hop[] that is not live.
   virtual void write_service(std::uint32_t index, const phx_service& service) = 0;
@@ -78,6 +81,9 @@ class DataPlane : public DataPlaneView {
 
   virtual Result<void> put_vip(const phx_vip_key& key, const phx_vip& vip) = 0;
   virtual Result<void> remove_vip(const phx_vip_key& key) = 0;
+
+  virtual Result<void> put_nat_source(const phx_vip_key& key, const phx_nat_source& source) = 0;
+  virtual Result<void> remove_nat_source(const phx_vip_key& key) = 0;
 
   // Makes `state` the one that the next start adopts: the commit point of a change of configuration.
   // Fails, naming the key of node.limits, when it does not fit.

@@ -81,8 +81,8 @@ TEST(Config, reads_the_example_with_its_defaults) {
   const core::Node& node = parsed.config->node;
   EXPECT_EQ(node.name, "edge-a");
   EXPECT_EQ(node.interfaces, std::vector<std::string>{"eth0"});
-  EXPECT_EQ(node.tunnel_source_v4, address("10.0.0.5"));
-  EXPECT_EQ(node.tunnel_source_v6, address("fd00::5"));
+  EXPECT_EQ(node.tunnel_source_v4, (core::Prefix{address("10.0.0.5"), 32}));
+  EXPECT_EQ(node.tunnel_source_v6, (core::Prefix{address("fd00::5"), 128}));
   EXPECT_EQ(node.http, core::parse_endpoint("127.0.0.1:9640"));
   EXPECT_EQ(node.limits, core::Limits{});
 
@@ -95,6 +95,7 @@ TEST(Config, reads_the_example_with_its_defaults) {
   EXPECT_EQ(service.no_backend, core::NoBackend::reject);
   EXPECT_EQ(service.track, core::Track::automatic);
   EXPECT_EQ(service.on_down, core::OnDown::move);
+  EXPECT_EQ(service.unmatched, core::Unmatched::pass);
   EXPECT_EQ(service.transition, milliseconds(600'000));
   EXPECT_EQ(service.settle, milliseconds(5'000));
   EXPECT_EQ(service.slow_start, milliseconds(0));
@@ -112,20 +113,26 @@ TEST(Config, reads_the_example_with_its_defaults) {
 TEST(Config, reads_every_key_that_is_built) {
   const ParsedConfig parsed = parse_config(R"({
     "node": {"name": "n", "interfaces": ["eth0", "eth1"], "xdp_mode": "generic", "attach": "link", "agent": false,
-             "on_exit": "detach", "limits": {"services": 9, "backends": 8, "slots": 8192, "flows": 7}},
+             "on_exit": "detach", "tunnel_source": ["10.9.0.0/24", "fd00:9::/64"],
+             "limits": {"services": 9, "backends": 8, "slots": 8192, "flows": 7, "fragments": 6}},
     "checks": {"c": {"type": "http", "port": 8080, "interval": "2s", "timeout": "1s", "fall": 5, "rise": 4, "path": "/x?y",
                      "host": "example.net", "expect_status": [204, "301-302"]}},
-    "services": [{"name": "s", "vips": ["203.0.113.1"], "protocol": ["udp", "tcp"], "port": 53, "forward": "l2", "check": "c",
-                  "slots": 4096, "seed": 18446744073709551615, "no_backend": "last-good", "on_down": "keep", "unmatched": "pass",
+    "services": [{"name": "s", "vips": ["203.0.113.1"], "protocol": ["udp", "tcp"], "port": 53, "forward": "gue", "gue_port": 6081, "check": "c",
+                  "slots": 4096, "seed": 18446744073709551615, "no_backend": "last-good", "on_down": "keep", "unmatched": "reject",
                   "track": "all", "transition": "90s", "settle": "0s", "slow_start": "250ms",
                   "backends": [{"name": "b", "address": "192.0.2.1", "port": 53, "weight": 65535, "zone": "é", "tier": 255}]}]})");
   ASSERT_TRUE(parsed.config);
   EXPECT_TRUE(parsed.problems.empty());
   EXPECT_EQ(parsed.config->node.xdp_mode, core::XdpMode::generic);
   EXPECT_EQ(parsed.config->node.on_exit, core::OnExit::detach);
-  EXPECT_EQ(parsed.config->node.limits, (core::Limits{9, 8, 8192, 7}));
+  EXPECT_EQ(parsed.config->node.limits, (core::Limits{9, 8, 8192, 7, 6}));
+  EXPECT_EQ(parsed.config->node.tunnel_source_v4, (core::Prefix{address("10.9.0.0"), 24}));
+  EXPECT_EQ(parsed.config->node.tunnel_source_v6, (core::Prefix{address("fd00:9::"), 64}));
   const core::Service& service = parsed.config->services.at(0);
   EXPECT_EQ(service.protocols, (std::vector{core::Protocol::tcp, core::Protocol::udp}));
+  EXPECT_EQ(service.forward, core::Forward::gue);
+  EXPECT_EQ(service.gue_port, 6081);
+  EXPECT_EQ(service.unmatched, core::Unmatched::reject);
   EXPECT_EQ(service.seed, UINT64_MAX);
   EXPECT_EQ(service.no_backend, core::NoBackend::last_good);
   EXPECT_EQ(service.track, core::Track::all);
@@ -153,6 +160,23 @@ TEST(Config, written_and_read_again_is_the_same) {
                                   {"settle", "0ms"},
                                   {"slow_start", "61s"},
                                   {"backends", backends(3)}});
+  document["services"].push_back({{"name", "tunnel"},
+                                  {"vips", {"203.0.113.12"}},
+                                  {"protocol", "tcp"},
+                                  {"port", 80},
+                                  {"forward", "gue"},
+                                  {"gue_port", 65535},
+                                  {"unmatched", "drop"},
+                                  {"backends", backends(3)}});
+  document["services"].push_back({{"name", "nat"},
+                                  {"vips", {"203.0.113.13"}},
+                                  {"protocol", "tcp"},
+                                  {"port", 80},
+                                  {"forward", "nat"},
+                                  {"unmatched", "reject"},
+                                  {"backends", backends(3)}});
+  document["node"]["tunnel_source"] = {"10.9.0.0/24", "fd00:9::/64"};
+  document["node"]["limits"]["fragments"] = 16777216;
   document["checks"]["web"]["port"] = 8081;
   document["checks"]["web"]["interval"] = "1500ms";
   for (const std::string& text : {std::string(kExample), document.dump()}) {
@@ -252,20 +276,16 @@ TEST(Config, a_wrong_type_is_named) {
 }
 
 TEST(Config, what_is_not_built_yet_is_refused_naming_what_is) {
-  EXPECT_EQ(judge_service({{"forward", "gue"}}),
-            "f:1: /services/0/forward: \"gue\" is not built yet; built so far: \"ipip\" and \"l2\"\n");
-  EXPECT_EQ(judge_service({{"unmatched", "reject"}}),
-            "f:1: /services/0/unmatched: \"reject\" is not built yet; built so far: \"pass\"\n");
-  EXPECT_EQ(judge_service({{"gue_port", 6080}}),
-            "f:1: /services/0/gue_port: this key is not built yet; leave it out\n");
+  EXPECT_EQ(
+      judge_service({{"forward", "fullnat"}}),
+      "f:1: /services/0/forward: \"fullnat\" is not built yet; built so far: \"ipip\", \"l2\", \"gue\" and "
+      "\"nat\"\n");
   EXPECT_EQ(judge_service({{"port", "any"}}),
             "f:1: /services/0/port: the port \"any\" is not built yet; write a number from 1 to 65535\n");
   EXPECT_EQ(judge_check({{"type", "icmp"}}),
             "f:1: /checks/web/type: \"icmp\" is not built yet; built so far: \"tcp\" and \"http\"\n");
   EXPECT_EQ(judge_node({{"attach", "dispatcher"}}),
             "f:1: /node/attach: \"dispatcher\" is not built yet; built so far: \"link\"\n");
-  EXPECT_EQ(judge_node({{"tunnel_source", {"10.0.0.0/24"}}}),
-            "f:1: /node/tunnel_source/0: a prefix as tunnel source is not built yet; write one address\n");
   EXPECT_EQ(judge_node({{"agent", true}}),
             "f:1: /node/agent: a node that is its own agent is not built yet; write false or leave it out\n");
   EXPECT_EQ(judge_node({{"announce", true}}),
@@ -430,6 +450,178 @@ TEST(Config, l2_wants_one_family) {
             "f:1: /services/0/backends/0/address: \"l2\" hands packets on as they are, so 10.1.0.1 cannot "
             "serve the VIP "
             "2001:db8::10 of the other family; use \"forward\": \"ipip\" or split the service\n");
+}
+
+TEST(Config, gue_port_belongs_to_gue) {
+  EXPECT_EQ(judge_service({{"forward", "gue"}}), "");
+  for (const int port : {1, 6080, 65535}) {
+    EXPECT_EQ(judge_service({{"forward", "gue"}, {"gue_port", port}}), "") << port;
+  }
+  for (const json& wrong : {json(0), json(65536), json("any"), json(-1)}) {
+    EXPECT_TRUE(judge_service({{"forward", "gue"}, {"gue_port", wrong}})
+                    .starts_with("f:1: /services/0/gue_port: this must be a whole number from 1 to 65535"))
+        << wrong;
+  }
+  EXPECT_EQ(judge_service({{"gue_port", 6080}}),
+            "f:1: /services/0/gue_port: this belongs to services of \"forward\": \"gue\" only; this one's is "
+            "\"ipip\"\n");
+  EXPECT_EQ(judge_service({{"forward", "geu"}, {"gue_port", 6081}}),
+            "f:1: /services/0/forward: \"geu\" is not known; known are \"ipip\", \"l2\", \"gue\" and "
+            "\"nat\"\n")
+      << "it may have meant gue";
+}
+
+TEST(Config, a_tunnel_source_is_an_address_or_a_prefix_whose_host_part_is_zero) {
+  for (const char* right : {"10.9.0.0/24", "10.9.0.7/32", "10.0.0.0/8", "fd00:9::/64", "fd00:9::7/128"}) {
+    EXPECT_EQ(judge_node({{"tunnel_source", {right}}}), "") << right;
+  }
+  const auto sentence = [](const char* source) {
+    const std::string lines = judge_node({{"tunnel_source", {source}}});
+    const std::string begin = "f:1: /node/tunnel_source/0: ";
+    return lines.starts_with(begin) ? lines.substr(begin.size()) : lines;
+  };
+  EXPECT_EQ(sentence("10.9.0.5/24"),
+            "the host part of 10.9.0.5/24 is not zero; write 10.9.0.0/24, or the address alone to have no "
+            "other\n");
+  EXPECT_EQ(sentence("fd00:9::/63"), "fd00:9::/63 leaves 65 host bits; at most 64 can be filled in\n");
+  EXPECT_EQ(sentence("0.0.0.0/0"), "0.0.0.0 is an unspecified address and cannot be a tunnel source\n");
+  EXPECT_EQ(sentence("192.0.0.0/1").substr(0, 24), "the host part of 192.0.0");
+  EXPECT_EQ(sentence("128.0.0.0/1"),
+            "255.255.255.255 is a reserved or broadcast address and cannot be a tunnel source\n");
+  EXPECT_EQ(sentence("10.9.0.0/33"),
+            "\"10.9.0.0/33\" is no address and no prefix, such as \"10.9.0.5\" or \"10.9.0.0/24\"\n");
+  EXPECT_EQ(judge_node({{"tunnel_source", {"10.9.0.0/24", "10.8.0.0/24"}}}),
+            "f:1: /node/tunnel_source/1: there is an IPv4 tunnel source already, 10.9.0.0/24; write at most "
+            "one a family\n");
+}
+
+TEST(Config, what_a_vip_does_with_unmatched_packets_is_said_alike_by_all_of_its_services) {
+  for (const char* word : {"pass", "drop", "reject"}) {
+    EXPECT_EQ(judge_service({{"unmatched", word}}), "") << word;
+  }
+  EXPECT_EQ(judge_service({{"unmatched", "accept"}}),
+            "f:1: /services/0/unmatched: \"accept\" is not known; known are \"pass\", \"drop\" and "
+            "\"reject\"\n");
+  json document = example();
+  document["services"].push_back(document["services"][0]);
+  document["services"][1]["name"] = "quic";
+  document["services"][1]["protocol"] = "udp";
+  document["services"][1]["unmatched"] = "drop";
+  EXPECT_EQ(
+      judge(document.dump()),
+      "f:1: /services/1/unmatched: the services \"web\" (line 1) and \"quic\" share the VIP 203.0.113.10, "
+      "whose \"unmatched\" is \"pass\" in the one and \"drop\" in the other; write the same in both\n");
+  document["services"][0]["unmatched"] = "drop";
+  EXPECT_EQ(judge(document.dump()), "");
+}
+
+json nat_service(const char* name, const char* vip, int port, const json& own_backends) {
+  return {{"name", name}, {"vips", {vip}},    {"protocol", "tcp"},
+          {"port", port}, {"forward", "nat"}, {"backends", own_backends}};
+}
+
+std::string judge_services(const json& services) {
+  json document = example();
+  document.erase("checks");
+  document["services"] = services;
+  return judge(document.dump());
+}
+
+TEST(Config, a_nat_service_has_one_vip_and_backends_of_its_family) {
+  const json one = nat_service("a", "203.0.113.10", 80, backends(2));
+  EXPECT_EQ(judge_services(json::array({one})), "");
+  json two_vips = one;
+  two_vips["vips"].push_back("203.0.113.11");
+  EXPECT_EQ(
+      judge_services(json::array({two_vips})),
+      "f:1: /services/0/vips/1: a \"nat\" service has one VIP, since what a backend answers leaves as one, "
+      "and \"a\" has 203.0.113.10 and 203.0.113.11; write a service for each, with backends of its "
+      "own\n");
+  json both_families = one;
+  both_families["backends"].push_back({{"name", "six"}, {"address", "fd00::6"}});
+  EXPECT_EQ(
+      judge_services(json::array({both_families})),
+      "f:1: /services/0/backends/2/address: \"nat\" keeps a packet's family, so fd00::6 cannot serve the "
+      "VIP 203.0.113.10 of the other family; write a service for each family\n");
+}
+
+TEST(Config, a_nat_backends_port_is_the_one_that_packets_reach) {
+  json service = nat_service("a", "203.0.113.10", 80, backends(2));
+  service["backends"][0]["port"] = 8080;
+  EXPECT_EQ(judge_services(json::array({service})), "");
+}
+
+TEST(Config, a_nat_backend_belongs_to_one_vip_and_port) {
+  const json first = nat_service("a", "203.0.113.10", 80, backends(2));
+  json second = nat_service("b", "203.0.113.11", 80, backends(2));
+  second["backends"][0]["port"] = 81;
+  EXPECT_EQ(
+      judge_services({first, second}),
+      "f:1: /services/1/backends/1/address: in \"nat\" a backend's address and port belong to one VIP and "
+      "port, but the services \"a\" (line 1) and \"b\" claim 10.1.0.2:80 for 203.0.113.10:80 and "
+      "203.0.113.11:80; give one of them another port, or another backend\n");
+  second["backends"][1]["port"] = 81;
+  EXPECT_EQ(judge_services({first, second}), "");
+  json other_port = nat_service("b", "203.0.113.10", 443, backends(2));
+  other_port["backends"][0]["port"] = 80;
+  EXPECT_NE(judge_services({first, other_port}).find("203.0.113.10:80 and 203.0.113.10:443"),
+            std::string::npos);
+  json udp = nat_service("b", "203.0.113.10", 80, backends(2));
+  udp["protocol"] = "udp";
+  EXPECT_EQ(judge_services({first, udp}), "") << "the same VIP and port";
+}
+
+TEST(Config, a_nat_backend_may_serve_other_modes_beside) {
+  json tunnelled = nat_service("b", "203.0.113.11", 80, backends(2));
+  tunnelled["forward"] = "ipip";
+  EXPECT_EQ(judge_services({nat_service("a", "203.0.113.10", 80, backends(2)), tunnelled}), "");
+}
+
+TEST(Config, a_nat_backend_is_no_vip) {
+  json service = nat_service("a", "203.0.113.10", 80, backends(1));
+  service["backends"][0]["address"] = "203.0.113.10";
+  service["backends"][0]["port"] = 8080;
+  EXPECT_EQ(judge_services(json::array({service})),
+            "f:1: /services/0/backends/0/address: 203.0.113.10 is a VIP; a backend needs an address of its "
+            "own\n");
+}
+
+// With eth0 of that MTU.
+std::string judge_room(const json& service_patch, int mtu) {
+  json document = example();
+  document["services"][0].merge_patch(service_patch);
+  document["node"]["interfaces"] = {"eth0", "absent0"};
+  const auto parsed = parse_config(document.dump(), [mtu](const std::string& interface) {
+    return interface == "eth0" ? std::optional(mtu) : std::nullopt;
+  });
+  std::string lines;
+  for (const Problem& problem : parsed.problems) {
+    lines += to_string(problem, "f") + "\n";
+  }
+  return lines;
+}
+
+TEST(Config, an_interface_without_room_for_outer_headers_warns) {
+  EXPECT_EQ(
+      judge_room(json::object(), 1500),
+      "f:1: /node/interfaces/0: warning: eth0 has an MTU of 1500, and \"ipip\" to IPv4 backends (service "
+      "\"web\") takes 20 bytes: packets of more than 1480 do not fit, and their senders are told so; raise "
+      "the MTU from here to the backends to 1520 (ip link set eth0 mtu 1520), or make the backends ask "
+      "for less (advmss 1420 on their routes)\n");
+  json ipv6 = json::array({{{"name", "six"}, {"address", "fd00::6"}}});
+  const std::vector<std::tuple<json, int>> needs = {
+      {{{"forward", "ipip"}}, 1520},
+      {{{"forward", "ipip"}, {"backends", ipv6}}, 1540},
+      {{{"forward", "gue"}}, 1532},
+      {{{"forward", "gue"}, {"backends", ipv6}}, 1552},
+  };
+  for (const auto& [patch, enough] : needs) {
+    EXPECT_EQ(judge_room(patch, enough), "") << patch;
+    EXPECT_NE(judge_room(patch, enough - 1).find("ip link set eth0 mtu " + std::to_string(enough)),
+              std::string::npos)
+        << patch;
+  }
+  EXPECT_EQ(judge_room({{"forward", "nat"}, {"vips", {"203.0.113.10"}}}, 1280), "");
 }
 
 TEST(Config, a_port_that_packets_do_not_reach_warns) {

@@ -26,8 +26,8 @@ constexpr const char* kConfig = R"({
       "backends": [ { "name": "other-name", "address": "10.0.1.11" } ] } ] })";
 
 core::EntryIdentity identity(const char* endpoint, std::optional<core::Check> check,
-                             core::Forward forward = core::Forward::ipip) {
-  return {*core::parse_endpoint(endpoint), forward, std::move(check)};
+                             core::Forward forward = core::Forward::ipip, std::uint16_t tunnel_port = 0) {
+  return {*core::parse_endpoint(endpoint), forward, tunnel_port, std::move(check)};
 }
 
 // Two that agree in check and forwarding, one of another forwarding, one without check; and one at the place
@@ -40,6 +40,9 @@ std::map<core::EntryIdentity, core::EntryIndex> lingering() {
   return {{identity("10.0.1.20:80", tcp), 20},
           {identity("[fd00::21]:443", tcp), 21},
           {identity("10.0.1.20:80", tcp, core::Forward::l2), 22},
+          {identity("10.0.1.20:80", tcp, core::Forward::nat), 25},
+          {identity("10.0.1.20:80", tcp, core::Forward::gue, 6080), 26},
+          {identity("10.0.1.20:80", tcp, core::Forward::gue, 6081), 27},
           {identity("10.0.1.23:80", std::nullopt), 4095},
           {identity("10.0.1.11:80", tcp), 24}};
 }
@@ -77,7 +80,7 @@ TEST(StateDocument, gives_back_what_was_written) {
   EXPECT_EQ(read->layout.entries(), written.layout.entries());
   EXPECT_EQ(read->layout.services(), written.layout.services());
   EXPECT_EQ(read->layout.lingering(), written.layout.lingering());
-  EXPECT_EQ(read->layout.lingering().size(), 5u);
+  EXPECT_EQ(read->layout.lingering().size(), 8u);
   EXPECT_EQ(read->layout.limits(), written.layout.limits());
   EXPECT_EQ(read->overrides, written.overrides);
   EXPECT_EQ(read->generation, written.generation);
@@ -139,7 +142,7 @@ TEST(StateDocument, refuses_an_override_that_is_damaged) {
 }
 
 TEST(StateDocument, entries_that_linger_share_what_they_agree_in) {
-  EXPECT_EQ(document()["lingering"].size(), 3u);
+  EXPECT_EQ(document()["lingering"].size(), 6u);
 }
 
 TEST(StateDocument, refuses_entries_that_linger_and_are_damaged) {
@@ -149,7 +152,8 @@ TEST(StateDocument, refuses_entries_that_linger_and_are_damaged) {
     return refusal(json);
   };
   EXPECT_EQ(with("/0", 7), "an entry that lingers is damaged: forward or entries");
-  EXPECT_EQ(with("/0/forward", "gue"), "an entry that lingers is damaged: forward or entries");
+  EXPECT_EQ(with("/0/forward", "fullnat"), "an entry that lingers is damaged: forward or entries");
+  EXPECT_EQ(with("/0/forward", "gue"), "an entry that lingers is damaged: gue_port");
   EXPECT_EQ(with("/0/entries", 7), "an entry that lingers is damaged: forward or entries");
   EXPECT_EQ(
       with("/0/check", {{"type", "icmp"}}),
@@ -160,6 +164,18 @@ TEST(StateDocument, refuses_entries_that_linger_and_are_damaged) {
   EXPECT_EQ(with("/0/entries/10.0.1.30:80", -1), "the entry \"10.0.1.30:80\" that lingers is damaged");
   EXPECT_EQ(with("/0/entries/10.0.1.30:80", 4095), "the entry \"10.0.1.30:80\" that lingers is there twice");
   EXPECT_EQ(with("/0/entries/10.0.1.30:80", 0), "the entry \"10.0.1.30:80\" that lingers is there twice");
+}
+
+TEST(StateDocument, refuses_a_gue_entry_that_lingers_at_no_port) {
+  for (const nlohmann::json& wrong : {nlohmann::json(0), nlohmann::json(65536), nlohmann::json("6080")}) {
+    auto json = document();
+    for (auto& group : json["lingering"]) {
+      if (group["forward"] == "gue") {
+        group["gue_port"] = wrong;
+      }
+    }
+    EXPECT_EQ(refusal(json), "an entry that lingers is damaged: gue_port") << wrong;
+  }
 }
 
 TEST(StateDocument, refuses_an_entry_that_is_served_and_lingers) {

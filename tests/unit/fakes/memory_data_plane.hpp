@@ -27,6 +27,8 @@ class MemoryDataPlane : public ports::DataPlane {
     int backend_status = 0;
     int put_vip = 0;
     int remove_vip = 0;
+    int source_bits = 0;
+    int put_nat_source = 0;
     int commit = 0;
   };
 
@@ -55,6 +57,14 @@ class MemoryDataPlane : public ports::DataPlane {
     return all;
   }
 
+  Result<std::vector<std::pair<phx_vip_key, phx_nat_source>>> nat_sources() const override {
+    std::vector<std::pair<phx_vip_key, phx_nat_source>> all;
+    for (const auto& [order, row] : nat_rows) {
+      all.push_back(row);
+    }
+    return all;
+  }
+
   void store_slot(std::uint32_t row, phx_slot slot) override {
     ++stores.slot;
     slots.at(row) = slot;
@@ -66,6 +76,10 @@ class MemoryDataPlane : public ports::DataPlane {
   void store_region(std::uint32_t service, std::uint64_t region) override {
     ++stores.region;
     services.at(service).region = region;
+  }
+  void store_source_bits(std::uint16_t entry, std::uint8_t bits) override {
+    ++stores.source_bits;
+    backends.at(entry).source_bits = bits;
   }
   void write_service(std::uint32_t index, const phx_service& service) override {
     ++stores.service;
@@ -105,6 +119,17 @@ class MemoryDataPlane : public ports::DataPlane {
     vip_rows.erase(order_of(key));
     return {};
   }
+  Result<void> put_nat_source(const phx_vip_key& key, const phx_nat_source& source) override {
+    if (++stores.put_nat_source == fail_put_nat_source_at) {
+      return fail("put a nat backend: the map is full");
+    }
+    nat_rows[order_of(key)] = {key, source};
+    return {};
+  }
+  Result<void> remove_nat_source(const phx_vip_key& key) override {
+    nat_rows.erase(order_of(key));
+    return {};
+  }
   Result<void> commit(const core::AppliedState& state) override {
     if (++stores.commit == fail_commit_at) {
       return fail("commit the state: it does not fit");
@@ -127,6 +152,7 @@ class MemoryDataPlane : public ports::DataPlane {
   mutable int reads_of_vips = 0;
   int fail_put_vip_at = 0;  // the n-th call fails, from 1; 0: none does
   int fail_commit_at = 0;   // likewise
+  int fail_put_nat_source_at = 0;
 
  private:
   using Order = std::tuple<std::string, std::uint16_t, std::uint8_t, std::uint8_t>;
@@ -134,6 +160,7 @@ class MemoryDataPlane : public ports::DataPlane {
     return {std::string(key.address, key.address + sizeof key.address), key.port, key.protocol, key.family};
   }
   std::map<Order, std::pair<phx_vip_key, phx_vip>> vip_rows;
+  std::map<Order, std::pair<phx_vip_key, phx_nat_source>> nat_rows;
 };
 
 }  // namespace phalanx::fakes

@@ -66,6 +66,10 @@ inline void carry_out(const core::Action& action, const core::Engine& engine, po
     plane.store_backend_state(a->entry, daemon::state_word(*a));
   } else if (const auto* hop = std::get_if<core::WriteNextHop>(&action)) {
     plane.write_next_hop(hop->entry, hop->row, daemon::next_hop_row(hop->hop));
+  } else if (const auto* source = std::get_if<core::StoreSourceBits>(&action)) {
+    plane.store_source_bits(source->entry, static_cast<std::uint8_t>(source->bits));
+  } else if (const auto* way_back = std::get_if<core::ForgetWayBack>(&action)) {
+    ASSERT_TRUE(daemon::forget_way_back(way_back->entry, plane));
   } else if (const auto* status = std::get_if<core::WriteEntryStatus>(&action)) {
     plane.write_backend_status(status->entry, daemon::backend_status_row(*status));
   } else if (const auto* patch = std::get_if<core::PatchSlots>(&action)) {

@@ -11,6 +11,7 @@
 #include <cstring>
 #include <iterator>
 #include <memory>
+#include <utility>
 
 #include "adapters/bpf/balancer_maps.hpp"
 #include "adapters/bpf/libbpf_log.hpp"
@@ -51,9 +52,14 @@ void set_sizes(balancer_bpf& skeleton, const core::Limits& limits) {
   ::bpf_map__set_max_entries(skeleton.maps.service_traffic, limits.services);
   ::bpf_map__set_max_entries(skeleton.maps.backend_traffic, limits.backends);
   ::bpf_map__set_max_entries(skeleton.maps.flows, phx_flow_sets(limits.flows));
-  ::bpf_map__set_max_entries(skeleton.maps.nat_sources, limits.backends);
+  ::bpf_map__set_max_entries(skeleton.maps.nat_sources, limits.backends * PHX_NAT_SOURCES_PER_BACKEND);
   ::bpf_map__set_max_entries(skeleton.maps.fragments, limits.fragments);
   ::bpf_map__set_max_entries(skeleton.maps.state, state_pages(limits));
+}
+
+void set_constants(balancer_bpf& skeleton, std::uint32_t flow_sets, PathSettings settings) {
+  skeleton.rodata->flow_sets = flow_sets;
+  skeleton.rodata->with_nat = settings.nat ? 1 : 0;
 }
 
 Result<BalancerMaps::Pinned> read_magic(const PinDirectory& directory) {
@@ -126,7 +132,8 @@ Result<BalancerMaps::Pinned> BalancerMaps::inspect(const PinDirectory& directory
   return rest ? Pinned::half_made : Pinned::nothing;
 }
 
-Result<BalancerMaps> BalancerMaps::create(const PinDirectory& directory, const core::Limits& limits) {
+Result<BalancerMaps> BalancerMaps::create(const PinDirectory& directory, const core::Limits& limits,
+                                          PathSettings settings) {
   PHX_CHECK(directory.locked());
   const Result<Pinned> pinned = inspect(directory);
   if (!pinned) {
@@ -139,7 +146,7 @@ Result<BalancerMaps> BalancerMaps::create(const PinDirectory& directory, const c
   if (const Result<void> removed = directory.remove_pins(); !removed) {
     return Failure(removed.error());
   }
-  Result<BalancerMaps> maps = load_fresh(directory, limits);
+  Result<BalancerMaps> maps = load_fresh(directory, limits, settings);
   if (!maps) {
     return maps;
   }
@@ -151,19 +158,22 @@ Result<BalancerMaps> BalancerMaps::create(const PinDirectory& directory, const c
   return maps;
 }
 
-Result<BalancerMaps> BalancerMaps::load_fresh(const PinDirectory& directory, const core::Limits& limits) {
+Result<BalancerMaps> BalancerMaps::load_fresh(const PinDirectory& directory, const core::Limits& limits,
+                                              PathSettings settings) {
   const Result<Skeleton> skeleton = open_skeleton();
   if (!skeleton) {
     return Failure(skeleton.error());
   }
   set_sizes(**skeleton, limits);
-  (*skeleton)->rodata->flow_sets = phx_flow_sets(limits.flows);
+  set_constants(**skeleton, phx_flow_sets(limits.flows), settings);
   if (const Result<void> loaded = load_object((*skeleton)->obj, (*skeleton)->progs.phalanx_xdp, kWhat);
       !loaded) {
     return Failure(loaded.error());
   }
   BalancerMaps maps(directory.path());
-  if (const Result<void> kept = keep(::bpf_program__fd((*skeleton)->progs.phalanx_xdp), maps.program_);
+  maps.program_.settings = settings;
+  if (const Result<void> kept =
+          keep(::bpf_program__fd((*skeleton)->progs.phalanx_xdp), maps.program_.descriptor);
       !kept) {
     return Failure(kept.error());
   }
@@ -193,7 +203,7 @@ Result<void> BalancerMaps::pin_all(const PinDirectory& directory) const {
       return pinned;
     }
   }
-  return pin_object(program_.get(), directory.pin(kProgramPin));
+  return pin_object(program_.descriptor.get(), directory.pin(kProgramPin));
 }
 
 Result<BalancerMaps> BalancerMaps::open(const PinDirectory& directory) {
@@ -206,7 +216,7 @@ Result<BalancerMaps> BalancerMaps::open(const PinDirectory& directory) {
   if (!program) {
     return Failure(program.error());
   }
-  maps->program_ = std::move(*program);
+  maps->program_.descriptor = std::move(*program);
   maps->header()->writer_pid = static_cast<std::uint32_t>(::getpid());
   return maps;
 }
@@ -312,7 +322,7 @@ Result<void> BalancerMaps::check_sizes() const {
       {4, sizeof(phx_traffic), limits.services},
       {4, sizeof(phx_traffic), limits.backends},
       {4, sizeof(phx_flow_set), phx_flow_sets(limits.flows)},
-      {sizeof(phx_vip_key), sizeof(phx_nat_source), limits.backends},
+      {sizeof(phx_vip_key), sizeof(phx_nat_source), limits.backends * PHX_NAT_SOURCES_PER_BACKEND},
       {sizeof(phx_datagram), sizeof(phx_datagram_owner), limits.fragments},
       {4, sizeof(phx_answers), 1},
       {4, sizeof(std::uint64_t), PHX_COUNTER_COUNT},
@@ -332,28 +342,38 @@ Result<void> BalancerMaps::check_sizes() const {
   return {};
 }
 
-Result<void> BalancerMaps::reload_program(const PinDirectory& directory) {
-  PHX_CHECK(directory.locked());
+Result<PathProgram> BalancerMaps::load_program(PathSettings settings) const {
   const Result<Skeleton> skeleton = open_skeleton();
   if (!skeleton) {
     return Failure(skeleton.error());
   }
+  set_constants(**skeleton, flows_.size(), settings);
   for (std::size_t i = 0; i < kMapCount; ++i) {
     bpf_map* map = ::bpf_object__find_map_by_name((*skeleton)->obj, kMapNames[i]);
     if (::bpf_map__reuse_fd(map, maps_[i].get()) != 0) {
       return fail(fmt::format("load {} on the maps in {}: {}", kWhat, where_, describe_errno(errno)));
     }
   }
-  (*skeleton)->rodata->flow_sets = flows_.size();
-  if (Result<void> loaded = load_object((*skeleton)->obj, (*skeleton)->progs.phalanx_xdp, kWhat); !loaded) {
-    return loaded;
+  if (const Result<void> loaded = load_object((*skeleton)->obj, (*skeleton)->progs.phalanx_xdp, kWhat);
+      !loaded) {
+    return Failure(loaded.error());
   }
-  const int program = ::bpf_program__fd((*skeleton)->progs.phalanx_xdp);
-  if (Result<void> replaced = replace_pin(program, directory.pin(kProgramPin), directory.pin(kNewProgramPin));
+  PathProgram program{.descriptor = {}, .settings = settings};
+  if (const Result<void> kept = keep(::bpf_program__fd((*skeleton)->progs.phalanx_xdp), program.descriptor);
+      !kept) {
+    return Failure(kept.error());
+  }
+  return program;
+}
+
+Result<PathProgram> BalancerMaps::install(const PinDirectory& directory, PathProgram program) {
+  PHX_CHECK(directory.locked());
+  if (const Result<void> replaced =
+          replace_pin(program.descriptor.get(), directory.pin(kProgramPin), directory.pin(kNewProgramPin));
       !replaced) {
-    return replaced;
+    return Failure(replaced.error());
   }
-  return keep(program, program_);
+  return std::exchange(program_, std::move(program));
 }
 
 }  // namespace phalanx::adapters

@@ -39,6 +39,30 @@ std::vector<Value> read_per_cpu(int map, std::uint32_t index) {
   return values;
 }
 
+template <typename Row>
+Result<std::vector<std::pair<phx_vip_key, Row>>> read_hash(int map, const char* what,
+                                                           const std::string& where) {
+  const Result<MapShape> shape = map_shape(map);
+  if (!shape) {
+    return Failure(shape.error());
+  }
+  // Room for all rows, so that one call reads the whole map.
+  std::vector<phx_vip_key> keys(shape->rows);
+  std::vector<Row> values(shape->rows);
+  std::uint32_t count = shape->rows;
+  std::uint32_t next = 0;
+  if (::bpf_map_lookup_batch(map, nullptr, &next, keys.data(), values.data(), &count, nullptr) != 0 &&
+      errno != ENOENT) {
+    return fail(fmt::format("read {} pinned in {}: {}", what, where, describe_errno(errno)));
+  }
+  std::vector<std::pair<phx_vip_key, Row>> rows;
+  rows.reserve(count);
+  for (std::uint32_t i = 0; i < count; ++i) {
+    rows.emplace_back(keys[i], values[i]);
+  }
+  return rows;
+}
+
 phx_traffic sum_traffic(int map, std::uint32_t index) {
   phx_traffic sum{};
   for (const phx_traffic& traffic : read_per_cpu<phx_traffic>(map, index)) {
@@ -77,25 +101,11 @@ phx_backend_status BalancerMaps::backend_status(std::uint16_t entry) const {
 }
 
 Result<std::vector<std::pair<phx_vip_key, phx_vip>>> BalancerMaps::vips() const {
-  const Result<MapShape> shape = map_shape(map(kVips));
-  if (!shape) {
-    return Failure(shape.error());
-  }
-  // Room for all rows, so that one call reads the whole map.
-  std::vector<phx_vip_key> keys(shape->rows);
-  std::vector<phx_vip> values(shape->rows);
-  std::uint32_t count = shape->rows;
-  std::uint32_t next = 0;
-  if (::bpf_map_lookup_batch(map(kVips), nullptr, &next, keys.data(), values.data(), &count, nullptr) != 0 &&
-      errno != ENOENT) {
-    return fail(fmt::format("read the VIPs pinned in {}: {}", where_, describe_errno(errno)));
-  }
-  std::vector<std::pair<phx_vip_key, phx_vip>> rows;
-  rows.reserve(count);
-  for (std::uint32_t i = 0; i < count; ++i) {
-    rows.emplace_back(keys[i], values[i]);
-  }
-  return rows;
+  return read_hash<phx_vip>(map(kVips), "the VIPs", where_);
+}
+
+Result<std::vector<std::pair<phx_vip_key, phx_nat_source>>> BalancerMaps::nat_sources() const {
+  return read_hash<phx_nat_source>(map(kNatSources), "the nat backends", where_);
 }
 
 phx_traffic BalancerMaps::service_traffic(std::uint32_t index) const {
@@ -159,6 +169,10 @@ void BalancerMaps::store_backend_state(std::uint16_t entry, std::uint64_t state)
 
 void BalancerMaps::store_region(std::uint32_t service, std::uint64_t region) {
   publish(&services_.write(service)->region, region);
+}
+
+void BalancerMaps::store_source_bits(std::uint16_t entry, std::uint8_t bits) {
+  std::atomic_ref<__u8>(backends_.write(entry)->source_bits).store(bits, std::memory_order_release);
 }
 
 void BalancerMaps::write_service(std::uint32_t index, const phx_service& service) {
@@ -226,6 +240,25 @@ Result<void> BalancerMaps::remove_vip(const phx_vip_key& key) {
     return {};
   }
   return fail(fmt::format("remove a VIP at {}: {}", where_, describe_errno(errno)));
+}
+
+Result<void> BalancerMaps::put_nat_source(const phx_vip_key& key, const phx_nat_source& source) {
+  if (::bpf_map_update_elem(map(kNatSources), &key, &source, BPF_ANY) == 0) {
+    return {};
+  }
+  if (errno == E2BIG) {
+    return fail(fmt::format(
+        "add a nat backend at {}: its map is full; raise \"node.limits.backends\", then phalanx down and up",
+        where_));
+  }
+  return fail(fmt::format("add a nat backend at {}: {}", where_, describe_errno(errno)));
+}
+
+Result<void> BalancerMaps::remove_nat_source(const phx_vip_key& key) {
+  if (::bpf_map_delete_elem(map(kNatSources), &key) == 0 || errno == ENOENT) {
+    return {};
+  }
+  return fail(fmt::format("remove a nat backend at {}: {}", where_, describe_errno(errno)));
 }
 
 }  // namespace phalanx::adapters

@@ -28,6 +28,20 @@ namespace phalanx::adapters {
 // of four backends each, one service of 4,096, and leave as much again. With default limits: 3.1 MiB a copy.
 std::uint32_t state_copy_pages(const core::Limits& limits);
 
+// What the program is loaded with: constants, so that the verifier prunes what is off. What is on without
+// need costs packets a little, nothing else.
+struct PathSettings {
+  bool nat = true;  // what nat backends answer is looked for
+
+  friend bool operator==(const PathSettings&, const PathSettings&) = default;
+};
+
+// A loaded program; it lives as long as a descriptor, a pin or a link holds it.
+struct PathProgram {
+  Descriptor descriptor;
+  PathSettings settings;
+};
+
 class BalancerMaps final : public ports::DataPlane {
  public:
   // What lies in a directory. Another layout's pins count as complete: open() says so and touches nothing.
@@ -45,7 +59,8 @@ class BalancerMaps final : public ports::DataPlane {
   //   - a privilege is missing,
   //   - the verifier refuses (the end of its log follows),
   //   - memory does not suffice for node.limits.
-  static Result<BalancerMaps> create(const PinDirectory& directory, const core::Limits& limits);
+  static Result<BalancerMaps> create(const PinDirectory& directory, const core::Limits& limits,
+                                     PathSettings settings = {});
 
   // Adopts what is pinned, to write to it; the directory must be locked by the caller. Fails, touching
   // nothing, when there is nothing or something half made, when it has another layout version, or when its
@@ -56,13 +71,17 @@ class BalancerMaps final : public ports::DataPlane {
   // through it is a programmer error.
   static Result<BalancerMaps> view(const PinDirectory& directory);
 
-  // Replaces the pinned program with this binary's, on the maps that there are, and returns nothing else:
-  // links are swung to program() by XdpLink::adopt_or_attach(). For a start that adopts. Fails like create(),
-  // and the former program stays.
-  Result<void> reload_program(const PinDirectory& directory);
+  // Loads this binary's program on the maps that there are. Nothing uses it before install(). Fails like
+  // create().
+  Result<PathProgram> load_program(PathSettings settings) const;
+  // Makes it program() and the pinned one, in one step, and gives back the former, which can be installed
+  // again. Links are swung to it by XdpLink::adopt_or_attach(). Where it fails the former stays.
+  Result<PathProgram> install(const PinDirectory& directory, PathProgram program);
 
   // Descriptor of the program, for XdpLink; owned by this object. -1 in a view.
-  int program() const { return program_.get(); }
+  int program() const { return program_.descriptor.get(); }
+  // Of the program that this object has loaded; of one that it has only opened nobody knows.
+  PathSettings settings() const { return program_.settings; }
 
   // The state that was committed last. Fails with a sentence when none was or it can't be read. Safe beside a
   // writer in another process.
@@ -76,6 +95,7 @@ class BalancerMaps final : public ports::DataPlane {
   phx_backend backend(std::uint16_t entry) const override;
   phx_backend_status backend_status(std::uint16_t entry) const override;
   Result<std::vector<std::pair<phx_vip_key, phx_vip>>> vips() const override;
+  Result<std::vector<std::pair<phx_vip_key, phx_nat_source>>> nat_sources() const override;
   phx_traffic service_traffic(std::uint32_t index) const override;
   phx_traffic backend_traffic(std::uint16_t entry) const override;
   std::vector<std::uint64_t> counters() const override;
@@ -86,6 +106,7 @@ class BalancerMaps final : public ports::DataPlane {
   void store_slot(std::uint32_t row, phx_slot slot) override;
   void store_backend_state(std::uint16_t entry, std::uint64_t state) override;
   void store_region(std::uint32_t service, std::uint64_t region) override;
+  void store_source_bits(std::uint16_t entry, std::uint8_t bits) override;
 
   void write_service(std::uint32_t index, const phx_service& service) override;
   void write_backend(std::uint16_t entry, const phx_backend& backend) override;
@@ -99,6 +120,9 @@ class BalancerMaps final : public ports::DataPlane {
 
   Result<void> put_vip(const phx_vip_key& key, const phx_vip& vip) override;
   Result<void> remove_vip(const phx_vip_key& key) override;
+
+  Result<void> put_nat_source(const phx_vip_key& key, const phx_nat_source& source) override;
+  Result<void> remove_nat_source(const phx_vip_key& key) override;
 
   Result<void> commit(const core::AppliedState& state) override;
 
@@ -125,7 +149,8 @@ class BalancerMaps final : public ports::DataPlane {
 
   explicit BalancerMaps(std::string where) : where_(std::move(where)) {}
 
-  static Result<BalancerMaps> load_fresh(const PinDirectory& directory, const core::Limits& limits);
+  static Result<BalancerMaps> load_fresh(const PinDirectory& directory, const core::Limits& limits,
+                                         PathSettings settings);
   static Result<BalancerMaps> open_pins(const PinDirectory& directory, Access access);
   Result<void> pin_all(const PinDirectory& directory) const;
   Result<void> open_pin_of(const PinDirectory& directory, MapIndex index);
@@ -139,7 +164,7 @@ class BalancerMaps final : public ports::DataPlane {
   std::byte* copy(std::uint64_t which) const;
 
   std::string where_;  // the directory, for sentences
-  Descriptor program_;
+  PathProgram program_;
   std::array<Descriptor, kMapCount> maps_;
   MappedArray<phx_vip_filter> vip_filter_;
   MappedArray<phx_service> services_;

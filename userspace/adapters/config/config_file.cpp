@@ -14,12 +14,12 @@
 
 namespace phalanx::adapters {
 
-ParsedConfig parse_config(std::string_view text) {
+ParsedConfig parse_config(std::string_view text, const InterfaceMtu& mtu_of) {
   Problems problems;
   ParsedConfig parsed;
   if (const auto root = read_document(text, problems)) {
     parsed.config = decode_config(*root, problems);
-    check_rules(*parsed.config, *root, problems);
+    check_rules(*parsed.config, *root, mtu_of, problems);
   }
   if (problems.any_errors()) {
     parsed.config.reset();
@@ -63,12 +63,12 @@ Result<std::string> read_config_text(const std::string& path) {
   return text;
 }
 
-Result<ParsedConfig> read_config(const std::string& path) {
+Result<ParsedConfig> read_config(const std::string& path, const InterfaceMtu& mtu_of) {
   auto text = read_config_text(path);
   if (!text) {
     return fail(std::move(text.error().message));
   }
-  return parse_config(*text);
+  return parse_config(*text, mtu_of);
 }
 
 }  // namespace phalanx::adapters

@@ -2,6 +2,7 @@
 // The node's configuration: text in, core::Config or every problem out.
 #pragma once
 
+#include <functional>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -19,12 +20,16 @@ struct ParsedConfig {
   std::vector<Problem> problems;       // errors and warnings in the order of lines
 };
 
+// The MTU of an interface, in bytes; nothing where there is none of that name.
+using InterfaceMtu = std::function<std::optional<int>(const std::string& interface)>;
+
 // Reports every problem at once, but where the text is no JSON only the first. Never fails otherwise: any
-// bytes are judged.
-ParsedConfig parse_config(std::string_view text);
+// bytes are judged. mtu_of: of the host for which it is judged; without it nothing is said about room for
+// outer headers.
+ParsedConfig parse_config(std::string_view text, const InterfaceMtu& mtu_of = {});
 
 // Fails where the file can't be read or is larger than kMaxConfigBytes.
-Result<ParsedConfig> read_config(const std::string& path);
+Result<ParsedConfig> read_config(const std::string& path, const InterfaceMtu& mtu_of = {});
 
 inline constexpr std::size_t kMaxConfigBytes = std::size_t{64} << 20;
 

@@ -20,23 +20,18 @@ struct Checks {
 };
 
 void decode_tunnel_source(const Field& field, core::Node& node, Problems& problems) {
-  if (field.node->kind == DocumentNode::Kind::text && field.node->text.find('/') != std::string::npos &&
-      core::parse_prefix(field.node->text)) {
-    error_at(field, problems, "a prefix as tunnel source is not built yet; write one address");
+  const auto source = read_host_prefix(field, problems, "a tunnel source", core::kMaxSourceBits);
+  if (!source) {
     return;
   }
-  const auto address = read_host_address(field, problems, "a tunnel source");
-  if (!address) {
-    return;
-  }
-  const bool ipv4 = address->family == core::Family::ipv4;
+  const bool ipv4 = source->address.family == core::Family::ipv4;
   auto& target = ipv4 ? node.tunnel_source_v4 : node.tunnel_source_v6;
   if (target) {
     error_at(field, problems,
              std::string("there is an ") + (ipv4 ? "IPv4" : "IPv6") + " tunnel source already, " +
-                 to_string(*target) + "; write at most one a family");
+                 host_or_prefix(*target) + "; write at most one a family");
   }
-  target = address;
+  target = source;
 }
 
 void decode_limits(const MaybeField& field, core::Limits& limits, Problems& problems) {
@@ -48,6 +43,7 @@ void decode_limits(const MaybeField& field, core::Limits& limits, Problems& prob
   set(limits.backends, read_natural(reader.optional("backends"), problems, 1, PHX_MAX_ENTRIES));
   set(limits.slots, read_natural(reader.optional("slots"), problems, PHX_MIN_SLOTS, 1u << 28));
   set(limits.flows, read_natural(reader.optional("flows"), problems, 1, 1u << 24));
+  set(limits.fragments, read_natural(reader.optional("fragments"), problems, 1, 1u << 24));
   reader.finish();
 }
 
@@ -205,8 +201,30 @@ void decode_flow_rules(ObjectReader& reader, core::Service& service, Problems& p
   set(service.transition, read_duration(reader.optional("transition"), problems, seconds(1), hours(24)));
   set(service.settle, read_duration(reader.optional("settle"), problems, seconds(0), minutes(10)));
   set(service.slow_start, read_duration(reader.optional("slow_start"), problems, seconds(0), hours(1)));
-  choose(reader.optional("unmatched"), problems, {"pass"}, {"drop", "reject"});
-  reader.not_built("gue_port");
+  const Choices<core::Unmatched> unmatched{
+      {{"pass", core::Unmatched::pass}, {"drop", core::Unmatched::drop}, {"reject", core::Unmatched::reject}},
+      {}};
+  set(service.unmatched, read_choice(reader.optional("unmatched"), problems, unmatched));
+}
+
+void decode_forward(ObjectReader& reader, core::Service& service, Problems& problems) {
+  const Choices<core::Forward> forwards{{{"ipip", core::Forward::ipip},
+                                         {"l2", core::Forward::l2},
+                                         {"gue", core::Forward::gue},
+                                         {"nat", core::Forward::nat}},
+                                        {"fullnat"}};
+  const auto forward = reader.optional("forward");
+  const auto mode = read_choice(forward, problems, forwards);
+  set(service.forward, mode);
+  const auto gue_port = reader.optional("gue_port");
+  // A mode that could not be read may have meant to be gue.
+  if (gue_port && service.forward != core::Forward::gue && (mode || !forward)) {
+    error_at(*gue_port, problems,
+             "this belongs to services of \"forward\": \"gue\" only; this one's is " +
+                 quoted(to_string(service.forward)));
+    return;
+  }
+  set(service.gue_port, read_natural(gue_port, problems, 1, 65535));
 }
 
 core::Service decode_service(const Field& field, Checks& checks, Problems& problems) {
@@ -218,9 +236,7 @@ core::Service decode_service(const Field& field, Checks& checks, Problems& probl
   }
   decode_protocols(reader.required("protocol"), service, problems);
   set(service.port, read_port(reader.required("port"), problems));
-  const Choices<core::Forward> forwards{{{"ipip", core::Forward::ipip}, {"l2", core::Forward::l2}},
-                                        {"gue", "nat", "fullnat"}};
-  set(service.forward, read_choice(reader.optional("forward"), problems, forwards));
+  decode_forward(reader, service, problems);
   decode_check_name(reader.optional("check"), service, checks, problems);
   decode_slots(reader.optional("slots"), service, problems);
   service.seed = default_seed(service.name);

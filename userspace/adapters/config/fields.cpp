@@ -67,7 +67,7 @@ bool is_interface_name(std::string_view text) {
 std::string_view not_a_host(const core::Address& address) {
   const auto& bytes = address.bytes;
   if (std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; })) {
-    return "unspecified";
+    return "an unspecified";
   }
   if (address.family == core::Family::ipv4) {
     if (bytes[0] == 0) {
@@ -247,6 +247,45 @@ std::optional<core::Address> read_host_address(const MaybeField& field, Problems
     return std::nullopt;
   }
   return address;
+}
+
+std::optional<core::Prefix> read_host_prefix(const MaybeField& field, Problems& problems,
+                                             std::string_view role, int most_bits) {
+  const auto text = read_text(field, problems);
+  if (!text) {
+    return std::nullopt;
+  }
+  const auto prefix = core::parse_prefix(*text);
+  if (!prefix) {
+    error_at(*field, problems,
+             quoted(*text) + " is no address and no prefix, such as \"10.9.0.5\" or \"10.9.0.0/24\"");
+    return std::nullopt;
+  }
+  if (prefix->host_bits() > most_bits) {
+    error_at(*field, problems,
+             *text + " leaves " + std::to_string(prefix->host_bits()) + " host bits; at most " +
+                 std::to_string(most_bits) + " can be filled in");
+    return std::nullopt;
+  }
+  if (const core::Prefix clear{core::first_of(*prefix), prefix->length}; clear != *prefix) {
+    error_at(*field, problems,
+             "the host part of " + *text + " is not zero; write " + host_or_prefix(clear) +
+                 ", or the address alone to have no other");
+    return std::nullopt;
+  }
+  for (const core::Address& end : {prefix->address, core::last_of(*prefix)}) {
+    if (const auto obstacle = not_a_host(end); !obstacle.empty()) {
+      error_at(
+          *field, problems,
+          to_string(end) + " is " + std::string(obstacle) + " address and cannot be " + std::string(role));
+      return std::nullopt;
+    }
+  }
+  return prefix;
+}
+
+std::string host_or_prefix(const core::Prefix& prefix) {
+  return prefix.host_bits() == 0 ? to_string(prefix.address) : to_string(prefix);
 }
 
 std::optional<std::string> read_interface(const MaybeField& field, Problems& problems) {

@@ -79,6 +79,11 @@ inline constexpr std::string_view kNameRule =
 // `role` is what it is for, with its article: "a VIP".
 std::optional<core::Address> read_host_address(const MaybeField& field, Problems& problems,
                                                std::string_view role);
+// A prefix of such addresses, or one of them, with at most `most_bits` host bits, which must be clear.
+std::optional<core::Prefix> read_host_prefix(const MaybeField& field, Problems& problems,
+                                             std::string_view role, int most_bits);
+// As it is written: an address where no host bits are free.
+std::string host_or_prefix(const core::Prefix& prefix);
 // A name of 1 to 15 characters that Linux takes for an interface.
 std::optional<std::string> read_interface(const MaybeField& field, Problems& problems);
 // The elements of a list. An empty one is a problem unless it may be empty.

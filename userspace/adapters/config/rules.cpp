@@ -9,6 +9,8 @@
 #include <string>
 #include <tuple>
 
+#include "adapters/config/forward_rules.hpp"
+#include "adapters/config/rule_report.hpp"
 #include "core/layout.hpp"
 
 namespace phalanx::adapters {
@@ -17,15 +19,6 @@ namespace {
 
 constexpr std::uint32_t kFewSlotsPerBackend = 400;    // below: the spread grows uneven
 constexpr std::uint32_t kTooFewSlotsPerBackend = 40;  // below: refused
-constexpr core::Address kUnread{};                    // what decode leaves of an address it could not read
-
-std::string service_pointer(std::size_t service) {
-  return "/services/" + std::to_string(service);
-}
-
-std::string backend_pointer(std::size_t service, std::size_t backend) {
-  return service_pointer(service) + "/backends/" + std::to_string(backend);
-}
 
 std::string_view name_of(core::Protocol protocol) {
   return protocol == core::Protocol::tcp ? "tcp" : "udp";
@@ -33,12 +26,12 @@ std::string_view name_of(core::Protocol protocol) {
 
 class Rules {
  public:
-  Rules(const core::Config& config, const DocumentNode& root, Problems& problems)
-      : config_(config), root_(root), problems_(problems) {}
+  Rules(const core::Config& config, RuleReport& report) : config_(config), report_(report) {}
 
   void check() {
     check_service_names();
     check_listeners();
+    check_unmatched();
     check_limits();
     std::set<core::Address> vips;
     for (const core::Service& service : config_.services) {
@@ -49,35 +42,21 @@ class Rules {
       check_backends(i, vips);
       check_weights(i);
       check_slots(i);
-      check_families(i);
-      check_ports(i);
     }
   }
 
  private:
-  void error(const std::string& pointer, std::string sentence) {
-    problems_.error(line_of(root_, pointer), pointer, std::move(sentence));
-  }
-  void warning(const std::string& pointer, std::string sentence) {
-    problems_.warning(line_of(root_, pointer), pointer, std::move(sentence));
-  }
-  std::string line_text(const std::string& pointer) const {
-    return "line " + std::to_string(line_of(root_, pointer));
-  }
-
   void check_service_names();
   void check_listeners();
+  void check_unmatched();
   void check_limits();
   void check_backends(std::size_t index, const std::set<core::Address>& vips);
   void check_weights(std::size_t index);
   void check_slots(std::size_t index);
-  void check_families(std::size_t index);
-  void check_ports(std::size_t index);
   void refuse_over(std::uint64_t count, std::uint64_t limit, const std::string& key, const std::string& what);
 
   const core::Config& config_;
-  const DocumentNode& root_;
-  Problems& problems_;
+  RuleReport& report_;
 };
 
 void Rules::check_service_names() {
@@ -86,8 +65,9 @@ void Rules::check_service_names() {
     const std::string& name = config_.services[i].name;
     const auto [first, fresh] = names.emplace(name, i);
     if (!fresh && !name.empty()) {
-      error(service_pointer(i) + "/name", "the service on " + line_text(service_pointer(first->second)) +
-                                              " is named " + quoted(name) + " too; names are unique");
+      report_.error(service_pointer(i) + "/name", "the service on " +
+                                                      report_.line_text(service_pointer(first->second)) +
+                                                      " is named " + quoted(name) + " too; names are unique");
     }
   }
 }
@@ -110,11 +90,35 @@ void Rules::check_listeners() {
         const std::string what =
             std::string(name_of(protocol)) + " " + to_string(core::Endpoint{service.vips[j], service.port});
         const std::string& other = config_.services[owner->second].name;
-        error(service_pointer(i) + "/vips/" + std::to_string(j),
-              owner->second == i
-                  ? "the service " + quoted(service.name) + " lists this VIP twice"
-                  : "the services " + quoted(other) + " (" + line_text(service_pointer(owner->second)) +
-                        ") and " + quoted(service.name) + " both claim " + what);
+        report_.error(service_pointer(i) + "/vips/" + std::to_string(j),
+                      owner->second == i ? "the service " + quoted(service.name) + " lists this VIP twice"
+                                         : "the services " + quoted(other) + " (" +
+                                               report_.line_text(service_pointer(owner->second)) + ") and " +
+                                               quoted(service.name) + " both claim " + what);
+      }
+    }
+  }
+}
+
+// What a VIP does with packets that no service takes is its own, and no service's.
+void Rules::check_unmatched() {
+  std::map<core::Address, std::size_t> owners;
+  for (std::size_t i = 0; i < config_.services.size(); ++i) {
+    const core::Service& service = config_.services[i];
+    for (const core::Address& vip : service.vips) {
+      if (vip == kUnread) {
+        continue;
+      }
+      const std::size_t owner = owners.emplace(vip, i).first->second;
+      const core::Service& other = config_.services[owner];
+      if (other.unmatched != service.unmatched) {
+        report_.error(service_pointer(i) + "/unmatched",
+                      "the services " + quoted(other.name) + " (" +
+                          report_.line_text(service_pointer(owner)) + ") and " + quoted(service.name) +
+                          " share the VIP " + to_string(vip) + ", whose \"unmatched\" is " +
+                          quoted(to_string(other.unmatched)) + " in the one and " +
+                          quoted(to_string(service.unmatched)) + " in the other; write the same in both");
+        break;
       }
     }
   }
@@ -123,14 +127,14 @@ void Rules::check_listeners() {
 void Rules::refuse_over(std::uint64_t count, std::uint64_t limit, const std::string& key,
                         const std::string& what) {
   if (count > limit) {
-    error("/node/limits/" + key, "the configuration has " + std::to_string(count) + " " + what +
-                                     ", but node.limits." + key + " allows " + std::to_string(limit) +
-                                     "; raise node.limits." + key);
+    report_.error("/node/limits/" + key, "the configuration has " + std::to_string(count) + " " + what +
+                                             ", but node.limits." + key + " allows " + std::to_string(limit) +
+                                             "; raise node.limits." + key);
   }
 }
 
 void Rules::check_limits() {
-  if (problems_.any_errors_under("/node/limits")) {
+  if (report_.any_errors_under("/node/limits")) {
     return;
   }
   const core::Limits& limits = config_.node.limits;
@@ -151,10 +155,10 @@ void Rules::check_limits() {
   refuse_over(slots, limits.slots, "slots", "slots in all services together");
   const std::uint64_t rows = std::uint64_t{limits.services} * PHX_VIPS_PER_SERVICE;
   if (listeners + vips.size() > rows) {
-    error("/node/limits/services",
-          "the VIPs with their ports and protocols need " + std::to_string(listeners + vips.size()) +
-              " rows, but node.limits.services " + std::to_string(limits.services) + " makes room for " +
-              std::to_string(rows) + "; raise node.limits.services");
+    report_.error("/node/limits/services",
+                  "the VIPs with their ports and protocols need " + std::to_string(listeners + vips.size()) +
+                      " rows, but node.limits.services " + std::to_string(limits.services) +
+                      " makes room for " + std::to_string(rows) + "; raise node.limits.services");
   }
 }
 
@@ -167,22 +171,22 @@ void Rules::check_backends(std::size_t index, const std::set<core::Address>& vip
     const std::string pointer = backend_pointer(index, i);
     const auto [same_name, fresh_name] = names.emplace(backend.name, i);
     if (!fresh_name && !backend.name.empty()) {
-      error(pointer + "/name", "the backend on " + line_text(backend_pointer(index, same_name->second)) +
-                                   " is named " + quoted(backend.name) +
-                                   " too; names are unique in a service");
+      report_.error(pointer + "/name",
+                    "the backend on " + report_.line_text(backend_pointer(index, same_name->second)) +
+                        " is named " + quoted(backend.name) + " too; names are unique in a service");
     }
     if (backend.endpoint.address == kUnread || backend.endpoint.port == 0) {
       continue;
     }
     const auto [same_place, fresh_place] = endpoints.emplace(backend.endpoint, i);
     if (!fresh_place) {
-      error(pointer + "/address", quoted(backends[same_place->second].name) + " and " + quoted(backend.name) +
-                                      " are both " + to_string(backend.endpoint) +
-                                      "; a service has each backend once");
+      report_.error(pointer + "/address",
+                    quoted(backends[same_place->second].name) + " and " + quoted(backend.name) +
+                        " are both " + to_string(backend.endpoint) + "; a service has each backend once");
     }
     if (vips.contains(backend.endpoint.address)) {
-      error(pointer + "/address",
-            to_string(backend.endpoint.address) + " is a VIP; a backend needs an address of its own");
+      report_.error(pointer + "/address",
+                    to_string(backend.endpoint.address) + " is a VIP; a backend needs an address of its own");
     }
   }
 }
@@ -192,8 +196,8 @@ void Rules::check_weights(std::size_t index) {
   const bool none = std::all_of(backends.begin(), backends.end(),
                                 [](const core::Backend& backend) { return backend.weight == 0; });
   if (!backends.empty() && none) {
-    error(service_pointer(index) + "/backends",
-          "every backend has weight 0, so no slot has an owner; give one of them a weight");
+    report_.error(service_pointer(index) + "/backends",
+                  "every backend has weight 0, so no slot has an owner; give one of them a weight");
   }
 }
 
@@ -213,44 +217,20 @@ void Rules::check_slots(std::size_t index) {
                                " each, fewer than " +
                                std::to_string(refused ? kTooFewSlotsPerBackend : kFewSlotsPerBackend) +
                                "; write \"slots\": " + std::to_string(better);
-  refused ? error(service_pointer(index) + "/slots", sentence)
-          : warning(service_pointer(index) + "/slots", sentence + " for an even spread");
-}
-
-void Rules::check_families(std::size_t index) {
-  const core::Service& service = config_.services[index];
-  if (service.forward != core::Forward::l2) {
-    return;
-  }
-  for (std::size_t i = 0; i < service.backends.size(); ++i) {
-    const core::Address& address = service.backends[i].endpoint.address;
-    const auto other = std::find_if(service.vips.begin(), service.vips.end(), [&](const core::Address& vip) {
-      return vip != kUnread && vip.family != address.family;
-    });
-    if (address != kUnread && other != service.vips.end()) {
-      error(backend_pointer(index, i) + "/address",
-            "\"l2\" hands packets on as they are, so " + to_string(address) + " cannot serve the VIP " +
-                to_string(*other) + " of the other family; use \"forward\": \"ipip\" or split the service");
-    }
-  }
-}
-
-void Rules::check_ports(std::size_t index) {
-  const core::Service& service = config_.services[index];
-  for (std::size_t i = 0; i < service.backends.size(); ++i) {
-    const std::uint16_t port = service.backends[i].endpoint.port;
-    if (port != service.port && port != 0 && service.port != 0) {
-      warning(backend_pointer(index, i) + "/port",
-              "packets keep the service's port " + std::to_string(service.port) +
-                  " under this forwarding; port " + std::to_string(port) + " is only probed");
-    }
-  }
+  refused ? report_.error(service_pointer(index) + "/slots", sentence)
+          : report_.warning(service_pointer(index) + "/slots", sentence + " for an even spread");
 }
 
 }  // namespace
 
-void check_rules(const core::Config& config, const DocumentNode& root, Problems& problems) {
-  Rules(config, root, problems).check();
+void check_rules(const core::Config& config, const DocumentNode& root, const InterfaceMtu& mtu_of,
+                 Problems& problems) {
+  RuleReport report(root, problems);
+  Rules(config, report).check();
+  check_forwarding(config, report);
+  if (mtu_of) {
+    check_room(config, mtu_of, report);
+  }
 }
 
 }  // namespace phalanx::adapters

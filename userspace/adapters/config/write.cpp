@@ -55,10 +55,11 @@ Json node_json(const core::Node& node) {
                 {{"services", node.limits.services},
                  {"backends", node.limits.backends},
                  {"slots", node.limits.slots},
-                 {"flows", node.limits.flows}}}};
+                 {"flows", node.limits.flows},
+                 {"fragments", node.limits.fragments}}}};
   for (const auto& source : {node.tunnel_source_v4, node.tunnel_source_v6}) {
     if (source) {
-      json["tunnel_source"].push_back(to_string(*source));
+      json["tunnel_source"].push_back(host_or_prefix(*source));
     }
   }
   if (node.http) {
@@ -76,15 +77,19 @@ Json backend_json(const core::Backend& backend) {
 Json service_json(const core::Service& service) {
   Json json = {{"name", service.name},
                {"port", service.port},
-               {"forward", service.forward == core::Forward::ipip ? "ipip" : "l2"},
+               {"forward", to_string(service.forward)},
                {"slots", service.slots},
                {"seed", service.seed},
                {"no_backend", word(service.no_backend)},
+               {"unmatched", to_string(service.unmatched)},
                {"track", word(service.track)},
                {"on_down", service.on_down == core::OnDown::move ? "move" : "keep"},
                {"transition", plain(service.transition)},
                {"settle", plain(service.settle)},
                {"slow_start", plain(service.slow_start)}};
+  if (service.forward == core::Forward::gue) {
+    json["gue_port"] = service.gue_port;
+  }
   for (const core::Address& vip : service.vips) {
     json["vips"].push_back(to_string(vip));
   }

@@ -2,13 +2,14 @@
 // {"document": 2, "generation": 7, "config": {...},
 //  "overrides": [{"service", "endpoint", "disabled", "drained", "weight"}],
 //  "rows": {"web": {"index": 0, "offset": 0, "slots": 65536, "entries": [0, 1]}},
-//  "lingering": [{"forward", "check", "entries": {"10.0.1.11:80": 2}}]}
+//  "lingering": [{"forward", "gue_port", "check", "entries": {"10.0.1.11:80": 2}}]}
 //
 // overrides: only what the operator said is written.
 // entries: those of the service's backends, in the configuration's order. What makes an entry is not written:
 // it follows from the configuration, and a thousand services that share entries would repeat it.
 // lingering: entries that no service uses any more. They are probed still, so their checks, which the
-// configuration may have no longer, are written; once for all that agree in check and forwarding.
+// configuration may have no longer, are written; once for all that agree in check and forwarding. gue_port:
+// of gue only.
 #include "adapters/state/state_document.hpp"
 
 #include <fmt/format.h>
@@ -18,6 +19,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -46,14 +48,17 @@ Json rows_json(const core::Service& service, const core::Layout& layout) {
 }
 
 Json lingering_json(const core::Layout& layout) {
-  std::map<std::pair<core::Forward, std::optional<core::Check>>, Json> groups;
+  std::map<std::tuple<core::Forward, std::uint16_t, std::optional<core::Check>>, Json> groups;
   for (const auto& [identity, index] : layout.lingering()) {
-    groups[{identity.forward, identity.check}][to_string(identity.endpoint)] = index;
+    groups[{identity.forward, identity.tunnel_port, identity.check}][to_string(identity.endpoint)] = index;
   }
   Json list = Json::array();
   for (auto& [alike, entries] : groups) {
-    const auto& [forward, check] = alike;
-    list.push_back({{"forward", forward == core::Forward::ipip ? "ipip" : "l2"}, {"entries", entries}});
+    const auto& [forward, gue_port, check] = alike;
+    list.push_back({{"forward", to_string(forward)}, {"entries", entries}});
+    if (forward == core::Forward::gue) {
+      list.back()["gue_port"] = gue_port;
+    }
     if (check) {
       list.back()["check"] = to_json(*check);
     }
@@ -130,13 +135,20 @@ class RowReader {
 
   // To be called when all services were added: a lingering entry is none of theirs.
   Result<void> add_lingering(const Json& group) {
-    const std::string* forward = group.is_object() ? text(group, "forward") : nullptr;
-    if (forward == nullptr || (*forward != "ipip" && *forward != "l2") || !group.contains("entries") ||
-        !group["entries"].is_object()) {
+    const std::string* word = group.is_object() ? text(group, "forward") : nullptr;
+    const auto forward = word == nullptr ? std::nullopt : core::parse_forward(*word);
+    if (!forward || !group.contains("entries") || !group["entries"].is_object()) {
       return fail("an entry that lingers is damaged: forward or entries");
     }
     core::EntryIdentity identity;
-    identity.forward = *forward == "ipip" ? core::Forward::ipip : core::Forward::l2;
+    identity.forward = *forward;
+    if (identity.forward == core::Forward::gue) {
+      const auto port = natural(group, "gue_port", 65536);
+      if (!port || *port == 0) {
+        return fail("an entry that lingers is damaged: gue_port");
+      }
+      identity.tunnel_port = static_cast<std::uint16_t>(*port);
+    }
     if (group.contains("check")) {
       const Result<core::Check> check = parse_check(group["check"].dump());
       if (!check) {

@@ -17,10 +17,6 @@ std::string word(core::Protocol protocol) {
   return protocol == core::Protocol::tcp ? "tcp" : "udp";
 }
 
-std::string word(core::Forward forward) {
-  return forward == core::Forward::ipip ? "ipip" : "l2";
-}
-
 json protocols(const core::Service& service) {
   if (service.protocols.size() == 1) {
     return word(service.protocols.front());
@@ -56,7 +52,7 @@ json service_row(const core::AppliedState& state, const core::Service& service,
           {"vips", vips},
           {"protocol", protocols(service)},
           {"port", service.port},
-          {"forward", word(service.forward)},
+          {"forward", to_string(service.forward)},
           {"check", service.check_name ? json(*service.check_name) : json()},
           {"slots", table.owners.size()},
           {"digest", digest_text(table, service)},
