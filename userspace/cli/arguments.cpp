@@ -77,8 +77,11 @@ class Grammar {
         ->required()
         ->type_name("FILE");
     add("down", "detach from the interfaces and remove all that is pinned", run_down, "phalanx down");
-    add("check", "print every error of a configuration, each with its place", run_check,
-        "phalanx check /etc/phalanx/phalanx.json")
+    add("check",
+        "print every error of a configuration, each with its place, and warn of MTUs of this host that do "
+        "not "
+        "leave room for outer headers",
+        run_check, "phalanx check /etc/phalanx/phalanx.json")
         ->add_option("FILE", to_.file, "the configuration")
         ->required();
   }
@@ -95,7 +98,7 @@ class Grammar {
   }
 
   void add_route() {
-    CLI::App* route = add("route", "say which backend a packet would go to, and why", run_route,
+    CLI::App* route = add("route", "say which backend a packet would go to, how and why", run_route,
                           "phalanx route tcp 203.0.113.7:4099 198.51.100.10:80\n"
                           "         phalanx route tcp '[2001:db8::7]:4099' '[2001:db8::10]:80'\n"
                           "         phalanx route --batch flows.txt");

@@ -13,6 +13,28 @@ namespace {
 
 using nlohmann::json;
 
+std::string endpoint(const json& place) {
+  const auto address = place.at("address").get<std::string>();
+  const json& port = place.at("port");
+  if (port.is_null()) {
+    return address;
+  }
+  const bool is_ipv6 = address.find(':') != std::string::npos;
+  return (is_ipv6 ? "[" + address + "]" : address) + ":" + adapters::write_json(port);
+}
+
+// ", by gue to 10.0.1.11:6080": how it gets there.
+std::string forwarding(const json& answer) {
+  if (answer.at("forward").is_null()) {
+    return "";
+  }
+  const std::string by = ", by " + answer.at("forward").get<std::string>();
+  if (!answer.at("outer").is_null()) {
+    return by + " to " + endpoint(answer.at("outer"));
+  }
+  return answer.at("rewritten").is_null() ? by : by + " as " + endpoint(answer.at("rewritten"));
+}
+
 void report(const json& answer) {
   std::string text = answer.at("verdict").get<std::string>();
   if (const json& backend = answer.at("backend"); !backend.is_null()) {
@@ -23,7 +45,7 @@ void report(const json& answer) {
     text += (answer.at("backend").is_null() ? ": slot " : " of slot ") +
             adapters::write_json(answer.at("slot")) + " of " + answer.at("service").get<std::string>();
   }
-  print(text + ": " + answer.at("reason").get<std::string>() + "\n");
+  print(text + forwarding(answer) + ": " + answer.at("reason").get<std::string>() + "\n");
 }
 
 // Returns whether every line was a flow.

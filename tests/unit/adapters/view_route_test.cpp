@@ -138,6 +138,55 @@ TEST(Route, a_vip_passes_what_no_service_has) {
   EXPECT_EQ(ask(node, "udp 203.0.113.7:99 198.51.100.10:80").at("verdict"), "unmatched_passed");
 }
 
+TEST(Route, a_vips_unmatched_decides_about_what_no_service_has) {
+  Node node;
+  for (const auto& [rule, verdict] :
+       {std::pair{PHX_UNMATCHED_PASS, "unmatched_passed"}, std::pair{PHX_UNMATCHED_DROP, "unmatched_dropped"},
+        std::pair{PHX_UNMATCHED_REJECT, "unmatched_rejected"}}) {
+    ASSERT_TRUE(node.data.put_vip(vip_key("198.51.100.10", 0, 0),
+                                  {PHX_NO_SERVICE, static_cast<std::uint32_t>(rule)}));
+    const json answer = ask(node, "udp 203.0.113.7:99 198.51.100.10:80");
+    EXPECT_EQ(answer.at("verdict"), verdict);
+    EXPECT_NE(answer.at("reason").get<std::string>().find("no service has UDP port 80"), std::string::npos);
+    EXPECT_EQ(answer.at("forward"), nullptr);
+  }
+  EXPECT_EQ(ask(node, kFlow).at("verdict"), "sent");
+}
+
+TEST(Route, says_how_the_packet_gets_to_its_backend) {
+  Node node;
+  for (const std::size_t place : {0u, 1u, 2u}) {
+    phx_backend& row = node.data.backends[Node::entry(place)];
+    row.family = PHX_FAMILY_IPV4;
+    row.address[0] = 10;
+    row.address[3] = 7;
+    row.port = PHX_SWAP16(8080);
+  }
+  const auto with_mode = [&](phx_forward forward) {
+    for (const std::size_t place : {0u, 1u, 2u}) {
+      phx_backend& row = node.data.backends[Node::entry(place)];
+      row.forward = static_cast<std::uint8_t>(forward);
+      row.tunnel_port = forward == PHX_FORWARD_GUE ? PHX_SWAP16(6081) : std::uint16_t{0};
+    }
+    return ask(node, kFlow);
+  };
+  const json ipip = with_mode(PHX_FORWARD_IPIP);
+  EXPECT_EQ(ipip.at("forward"), "ipip");
+  EXPECT_EQ(ipip.at("outer"), (json{{"address", "10.0.0.7"}, {"port", nullptr}}));
+  EXPECT_EQ(ipip.at("rewritten"), nullptr);
+  const json l2 = with_mode(PHX_FORWARD_L2);
+  EXPECT_EQ(l2.at("forward"), "l2");
+  EXPECT_EQ(l2.at("outer"), nullptr);
+  EXPECT_EQ(l2.at("rewritten"), nullptr);
+  const json gue = with_mode(PHX_FORWARD_GUE);
+  EXPECT_EQ(gue.at("forward"), "gue");
+  EXPECT_EQ(gue.at("outer"), (json{{"address", "10.0.0.7"}, {"port", 6081}}));
+  const json nat = with_mode(PHX_FORWARD_NAT);
+  EXPECT_EQ(nat.at("forward"), "nat");
+  EXPECT_EQ(nat.at("outer"), nullptr);
+  EXPECT_EQ(nat.at("rewritten"), (json{{"address", "10.0.0.7"}, {"port", 8080}}));
+}
+
 TEST(Route, what_is_not_for_a_vip_is_foreign) {
   const Node node;
   const json answer = ask(node, "tcp 203.0.113.7:99 198.51.100.11:80");

@@ -60,8 +60,57 @@ phx_flow packet_flow(const FlowQuery& query) {
 }
 
 json outcome(const char* verdict, std::string reason) {
-  return {{"service", nullptr}, {"slot", nullptr},    {"backend", nullptr},         {"role", nullptr},
-          {"tracked", false},   {"verdict", verdict}, {"reason", std::move(reason)}};
+  return {{"service", nullptr}, {"slot", nullptr},
+          {"backend", nullptr}, {"role", nullptr},
+          {"tracked", false},   {"forward", nullptr},
+          {"outer", nullptr},   {"rewritten", nullptr},
+          {"verdict", verdict}, {"reason", std::move(reason)}};
+}
+
+// What the VIP does with a packet that none of its services takes.
+json unmatched(const FlowQuery& query, std::uint32_t rule) {
+  const std::string what = core::to_string(query.vip.address) + " is a VIP, but no service has " +
+                           (query.protocol == core::Protocol::tcp ? "TCP" : "UDP") + " port " +
+                           std::to_string(query.vip.port);
+  switch (rule) {
+    case PHX_UNMATCHED_DROP:
+      return outcome("unmatched_dropped", what + "; the VIP's unmatched says to drop");
+    case PHX_UNMATCHED_REJECT:
+      return outcome("unmatched_rejected", what + "; the VIP's unmatched says to refuse");
+    default:
+      return outcome("unmatched_passed", what + "; the packet is left to the node's kernel");
+  }
+}
+
+core::Address address_of(const std::uint8_t (&bytes)[16], std::uint8_t family) {
+  core::Address address;
+  address.family = static_cast<core::Family>(family);
+  std::copy(std::begin(bytes), std::end(bytes), address.bytes.begin());
+  return address;
+}
+
+// How the packet leaves for the entry whose row this is; a free row says nothing.
+void add_forwarding(json& result, const phx_backend& row) {
+  if (row.family == PHX_FAMILY_NONE) {
+    return;
+  }
+  const std::string address = core::to_string(address_of(row.address, row.family));
+  switch (row.forward) {
+    case PHX_FORWARD_IPIP:
+      result["forward"] = "ipip";
+      result["outer"] = {{"address", address}, {"port", nullptr}};
+      return;
+    case PHX_FORWARD_GUE:
+      result["forward"] = "gue";
+      result["outer"] = {{"address", address}, {"port", network_order(row.tunnel_port)}};
+      return;
+    case PHX_FORWARD_NAT:
+      result["forward"] = "nat";
+      result["rewritten"] = {{"address", address}, {"port", network_order(row.port)}};
+      return;
+    default:
+      result["forward"] = "l2";
+  }
 }
 
 }  // namespace
@@ -148,11 +197,8 @@ json Route::answer(const FlowQuery& query) const {
   phx_vip_key own_row = flow.to;
   own_row.port = 0;
   own_row.protocol = 0;
-  if (vips_.contains(bytes_of(own_row))) {
-    return outcome("unmatched_passed", core::to_string(query.vip.address) + " is a VIP, but no service has " +
-                                           (query.protocol == core::Protocol::tcp ? "TCP" : "UDP") +
-                                           " port " + std::to_string(query.vip.port) +
-                                           "; the packet is left to the node's kernel");
+  if (const auto found = vips_.find(bytes_of(own_row)); found != vips_.end()) {
+    return unmatched(query, found->second.unmatched);
   }
   return outcome("foreign_passed",
                  core::to_string(query.vip.address) + " is no VIP; the packet is left to the node's kernel");
@@ -213,6 +259,7 @@ json Route::through_owners(const phx_slot& slot, phx_no_backend rule, const Name
 }
 
 void Route::name_backend(json& result, std::uint16_t entry, const Named& named) const {
+  add_forwarding(result, data_->backend(entry));
   const auto found = named.backends.find(entry);
   if (found == named.backends.end()) {
     result["reason"] =

@@ -33,19 +33,22 @@ class Route {
   // Fails when the map of VIPs can't be read.
   static Result<Route> open(const core::AppliedState& state, const ports::DataPlaneView& data);
 
-  // {service, slot, backend: {name, address, port}, role, tracked, verdict, reason}. slot counts from the
-  // first of its service; role is "primary" or "backup"; what does not apply is null. tracked: the flow would
-  // be remembered. verdict:
+  // {service, slot, backend: {name, address, port}, role, tracked, forward, outer: {address, port},
+  // rewritten: {address, port}, verdict, reason}. slot counts from the first of its service; role is
+  // "primary" or "backup"; forward is how the packet gets to the backend: "ipip", "l2", "gue" or "nat".
+  // outer: where a tunnel's outer header leads (port: of gue). rewritten: the packet's new destination in
+  // nat. What does not apply is null. tracked: the flow would be remembered. verdict:
   //   sent                 encapsulated or rewritten, and on its way to backend
   //   last_good            to the slot's primary though it and the backup are down, by the service's
-  //   no_backend rejected             primary and backup are down: refused by a TCP reset or ICMP unreachable
+  //                        no_backend
+  //   rejected             primary and backup are down: refused by a TCP reset or ICMP unreachable
   //   no_backend_dropped   primary and backup are down, and no_backend says "drop"; or "last-good", but
-  //   primary
-  //                        never had a next hop
+  //                        primary never had a next hop
   //   no_table_dropped     the VIP's row names a service that has no table
   //   unmatched_passed     to a VIP, on a protocol and port without service: left to the node's kernel
+  //   unmatched_dropped    the same, dropped by the VIP's unmatched
+  //   unmatched_rejected   the same, refused by a TCP reset or ICMP unreachable
   //   foreign_passed       not to a VIP: left to the node's kernel
-  // All but "sent" and "foreign" are labels of PHX_COUNTERS too.
   nlohmann::json answer(const FlowQuery& query) const;
 
   // The answer to a line of text, or {line, error} where it is not a flow.
