@@ -2,17 +2,27 @@
 #include "core/transitions.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace phalanx::core {
 
 const Transition* Transitions::find(std::uint32_t slot) const {
-  const auto found = slots_.find(slot);
-  return found == slots_.end() ? nullptr : &found->second;
+  return slot < slots_.size() && slots_[slot].tracked ? &slots_[slot] : nullptr;
+}
+
+Transition& Transitions::track(std::uint32_t slot, SteadyTime until) {
+  if (slot >= slots_.size()) {
+    slots_.resize(std::bit_ceil(std::size_t{slot} + 1));  // tables have a power of two
+  }
+  Transition& transition = slots_[slot];
+  tracked_ += transition.tracked ? 0u : 1u;
+  transition.tracked = true;
+  transition.until = until;
+  return transition;
 }
 
 void Transitions::begin(std::uint32_t slot, EntryIndex former, SteadyTime until) {
-  Transition& transition = slots_[slot];
-  transition.until = until;
+  Transition& transition = track(slot, until);
   if (transition.previous == kNoEntry && former != kNoEntry) {
     transition.previous = former;
     ++naming_[former];
@@ -20,7 +30,7 @@ void Transitions::begin(std::uint32_t slot, EntryIndex former, SteadyTime until)
 }
 
 void Transitions::begin_after_death(std::uint32_t slot, SteadyTime until) {
-  slots_[slot].until = until;
+  track(slot, until);
 }
 
 void Transitions::release(EntryIndex previous) {
@@ -33,26 +43,29 @@ void Transitions::release(EntryIndex previous) {
 std::vector<std::uint32_t> Transitions::end(
     SteadyTime now, const std::function<bool(std::uint32_t slot, EntryIndex previous)>& may_end) {
   std::vector<std::uint32_t> ended;
-  for (auto it = slots_.begin(); it != slots_.end();) {
-    if (it->second.until > now || !may_end(it->first, it->second.previous)) {
-      ++it;
+  for (std::uint32_t slot = 0; slot < slots_.size(); ++slot) {
+    Transition& transition = slots_[slot];
+    if (!transition.tracked || transition.until > now || !may_end(slot, transition.previous)) {
       continue;
     }
-    ended.push_back(it->first);
-    release(it->second.previous);
-    it = slots_.erase(it);
+    ended.push_back(slot);
+    release(transition.previous);
+    transition = {};
+  }
+  tracked_ -= ended.size();
+  if (tracked_ == 0) {
+    slots_ = {};
   }
   return ended;
 }
 
 std::vector<std::uint32_t> Transitions::lose(EntryIndex previous) {
   std::vector<std::uint32_t> lost;
-  if (naming_.erase(previous) == 0) {
-    return lost;
-  }
-  for (auto& [slot, transition] : slots_) {
-    if (transition.previous == previous) {
-      transition.previous = kNoEntry;
+  const auto named = naming_.extract(previous);
+  const std::size_t count = named ? named.mapped() : 0;
+  for (std::uint32_t slot = 0; lost.size() < count && slot < slots_.size(); ++slot) {
+    if (slots_[slot].previous == previous) {
+      slots_[slot].previous = kNoEntry;
       lost.push_back(slot);
     }
   }

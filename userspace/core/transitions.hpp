@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The recent changes of one service's slots: who held a slot before, and until when its flows are remembered
-// one by one. A slot that nothing has changed costs nothing here and no look-up a packet.
+// one by one. A slot that nothing has changed costs no look-up a packet, and a service without recent changes
+// no memory here.
 #pragma once
 
 #include <cstdint>
@@ -15,6 +16,7 @@ namespace phalanx::core {
 
 struct Transition {
   EntryIndex previous = kNoEntry;  // who served the slot before its changes; kNoEntry when it is dead since
+  bool tracked = false;            // without it the slot has none
   SteadyTime until;                // end of the window
 };
 
@@ -31,9 +33,8 @@ class Transitions {
 
   // None: the slot is not tracked.
   const Transition* find(std::uint32_t slot) const;
-  std::size_t size() const { return slots_.size(); }
-  bool empty() const { return slots_.empty(); }
-  const std::map<std::uint32_t, Transition>& slots() const { return slots_; }
+  std::size_t size() const { return tracked_; }
+  bool empty() const { return tracked_ == 0; }
 
   // Ends, and returns in rising order, the slots whose window is over at `now` and that `may_end` lets go:
   // those whose previous is not draining and that have no remembered flow elsewhere than on their primary.
@@ -46,10 +47,13 @@ class Transitions {
   std::vector<std::uint32_t> lose(EntryIndex previous);
 
  private:
+  Transition& track(std::uint32_t slot, SteadyTime until);
   void release(EntryIndex previous);  // one slot less names it
 
   std::map<EntryIndex, std::size_t> naming_;  // how many slots name each previous
-  std::map<std::uint32_t, Transition> slots_;
+  // By slot, as far as one was tracked: a failure touches hundreds at once, for which nodes are too slow.
+  std::vector<Transition> slots_;
+  std::size_t tracked_ = 0;
 };
 
 }  // namespace phalanx::core
