@@ -4,6 +4,7 @@
 #include <bpf/libbpf.h>
 #include <fmt/format.h>
 #include <gmock/gmock.h>
+#include <net/if.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -319,6 +320,41 @@ TEST_F(BalancerMapsTest, nat_sources_are_put_replaced_listed_and_removed) {
   EXPECT_TRUE(maps.remove_nat_source(key));
   EXPECT_TRUE(maps.remove_nat_source(key)) << "gone already";
   EXPECT_TRUE(maps.nat_sources()->empty());
+}
+
+TEST_F(BalancerMapsTest, a_nat_backends_address_passes_the_filter_that_spares_packets_a_look_up) {
+  PinDirectory directory = locked();
+  BalancerMaps maps = create_and_commit(directory);
+  const phx_vip_key key{{10, 0, 1, 11}, 0x5000, 6, 4};
+  ASSERT_TRUE(maps.put_nat_source(key, {}));
+  phx_vip_filter filter{};
+  const std::uint32_t first = 0;
+  const auto map = open_pin(directory.pin("vip_filter"), PinAccess::read_write);
+  ASSERT_EQ(::bpf_map_lookup_elem(map->get(), &first, &filter), 0);
+  std::uint64_t halves[2];
+  std::memcpy(halves, key.address, sizeof halves);
+  const std::uint32_t bit = phx_vip_filter_bit(halves[0], halves[1]);
+  EXPECT_TRUE(filter.words[bit / 64] >> bit % 64 & 1);
+}
+
+TEST_F(BalancerMapsTest, the_interfaces_that_take_redirected_frames_are_those_set_last) {
+  PinDirectory directory = locked();
+  BalancerMaps maps = create_and_commit(directory);
+  const auto map = open_pin(directory.pin("interfaces"), PinAccess::read_write);
+  const auto has = [&](std::uint32_t interface) {
+    std::uint32_t value = 0;
+    return ::bpf_map_lookup_elem(map->get(), &interface, &value) == 0 && value == interface;
+  };
+  const std::uint32_t phx0 = ::if_nametoindex("phx0");
+  const std::uint32_t phx1 = ::if_nametoindex("phx1");
+  ASSERT_TRUE(maps.set_interfaces({phx0, phx1}));
+  EXPECT_TRUE(has(phx0) && has(phx1));
+  ASSERT_TRUE(maps.set_interfaces({phx1}));
+  EXPECT_FALSE(has(phx0));
+  EXPECT_TRUE(has(phx1));
+  ASSERT_TRUE(maps.set_interfaces({}));
+  EXPECT_FALSE(has(phx1));
+  EXPECT_FALSE(maps.set_interfaces({9999})) << "there is no such interface";
 }
 
 TEST_F(BalancerMapsTest, every_backend_has_room_for_both_protocols_in_nat) {

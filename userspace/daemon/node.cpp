@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <utility>
 
 #include "daemon/contract_rows.hpp"
@@ -204,7 +205,17 @@ Result<void> Node::attach(const core::Node& node) {
     }
     links_.insert_or_assign(interface, std::move(*link));
   }
-  return {};
+  return offer_interfaces();
+}
+
+Result<void> Node::offer_interfaces() {
+  std::set<std::uint32_t> native;
+  for (const auto& [name, link] : links_) {
+    if (link.native()) {
+      native.insert(link.ifindex());
+    }
+  }
+  return maps_.set_interfaces(native);
 }
 
 Result<adapters::PathProgram> Node::replace_program(adapters::PathSettings settings) {
@@ -239,6 +250,9 @@ void Node::detach_all_but(const core::Node& node) {
       spdlog::error("{}", detached.error().message);
     }
     link = links_.erase(link);
+  }
+  if (auto offered = offer_interfaces(); !offered) {
+    spdlog::error("{}", offered.error().message);
   }
 }
 

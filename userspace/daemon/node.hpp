@@ -58,6 +58,7 @@ class Node {
   Result<void> start_fresh(const core::Config& config);
   Result<void> start_adopted(const core::Config& config);
   Result<void> attach(const core::Node& node);
+  Result<void> offer_interfaces();
   Result<adapters::PathProgram> replace_program(adapters::PathSettings settings);
   void go_back(std::optional<adapters::PathProgram> former_program);
   void detach_all_but(const core::Node& node);

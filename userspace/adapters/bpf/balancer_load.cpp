@@ -116,7 +116,7 @@ Result<void> map_rows(int map, const char* name, bool writable, MappedArray<Row>
 const std::array<const char*, BalancerMaps::kMapCount> BalancerMaps::kMapNames = {
     "state",       "vips",           "vip_filter",      "services",        "slots",
     "backends",    "backend_status", "service_traffic", "backend_traffic", "flows",
-    "nat_sources", "fragments",      "answers",         "counters"};
+    "nat_sources", "interfaces",     "fragments",       "answers",         "counters"};
 
 Result<BalancerMaps::Pinned> BalancerMaps::inspect(const PinDirectory& directory) {
   if (directory.has("agent_vips")) {
@@ -323,6 +323,7 @@ Result<void> BalancerMaps::check_sizes() const {
       {4, sizeof(phx_traffic), limits.backends},
       {4, sizeof(phx_flow_set), phx_flow_sets(limits.flows)},
       {sizeof(phx_vip_key), sizeof(phx_nat_source), limits.backends * PHX_NAT_SOURCES_PER_BACKEND},
+      {4, 4, PHX_MAX_INTERFACES},
       {sizeof(phx_datagram), sizeof(phx_datagram_owner), limits.fragments},
       {4, sizeof(phx_answers), 1},
       {4, sizeof(std::uint64_t), PHX_COUNTER_COUNT},

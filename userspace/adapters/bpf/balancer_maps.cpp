@@ -243,6 +243,7 @@ Result<void> BalancerMaps::remove_vip(const phx_vip_key& key) {
 }
 
 Result<void> BalancerMaps::put_nat_source(const phx_vip_key& key, const phx_nat_source& source) {
+  admit_to_filter(key);
   if (::bpf_map_update_elem(map(kNatSources), &key, &source, BPF_ANY) == 0) {
     return {};
   }
@@ -259,6 +260,31 @@ Result<void> BalancerMaps::remove_nat_source(const phx_vip_key& key) {
     return {};
   }
   return fail(fmt::format("remove a nat backend at {}: {}", where_, describe_errno(errno)));
+}
+
+Result<void> BalancerMaps::set_interfaces(const std::set<std::uint32_t>& wanted) {
+  std::set<std::uint32_t> there;
+  std::uint32_t key = 0;
+  for (const std::uint32_t* last = nullptr; ::bpf_map_get_next_key(map(kInterfaces), last, &key) == 0;
+       last = &key) {
+    there.insert(key);
+  }
+  for (const std::uint32_t interface : wanted) {
+    if (!there.contains(interface) &&
+        ::bpf_map_update_elem(map(kInterfaces), &interface, &interface, BPF_ANY) != 0) {
+      return fail(fmt::format("let answers of nat backends leave by interface {}: {}", interface,
+                              describe_errno(errno)));
+    }
+  }
+  for (const std::uint32_t interface : there) {
+    // The kernel takes out by itself what is unregistered.
+    if (!wanted.contains(interface) && ::bpf_map_delete_elem(map(kInterfaces), &interface) != 0 &&
+        errno != ENOENT) {
+      return fail(fmt::format("keep answers of nat backends from interface {}: {}", interface,
+                              describe_errno(errno)));
+    }
+  }
+  return {};
 }
 
 }  // namespace phalanx::adapters

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -83,6 +84,10 @@ class BalancerMaps final : public ports::DataPlane {
   // Of the program that this object has loaded; of one that it has only opened nobody knows.
   PathSettings settings() const { return program_.settings; }
 
+  // The interfaces, by index, through which answers of nat backends are sent straight to clients: at most
+  // PHX_MAX_INTERFACES. Fails when the kernel refuses one.
+  Result<void> set_interfaces(const std::set<std::uint32_t>& wanted);
+
   // The state that was committed last. Fails with a sentence when none was or it can't be read. Safe beside a
   // writer in another process.
   Result<core::AppliedState> load_state() const;
@@ -140,6 +145,7 @@ class BalancerMaps final : public ports::DataPlane {
     kBackendTraffic,
     kFlows,
     kNatSources,
+    kInterfaces,
     kFragments,
     kAnswers,
     kCounters,

@@ -16,7 +16,7 @@ inline constexpr std::string_view kPinNames[] = {
     kProgramPin,  kNewProgramPin, "vips",           "services",        kStatePin,
     "slots",      "backends",     "backend_status", "service_traffic", "counters",
     "agent_vips", "agent_nodes",  "agent_counters", "backend_traffic", "vip_filter",
-    "flows",      "nat_sources",  "fragments",      "answers",
+    "flows",      "nat_sources",  "interfaces",     "fragments",       "answers",
 };
 
 }  // namespace phalanx::adapters

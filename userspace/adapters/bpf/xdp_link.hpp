@@ -49,6 +49,8 @@ class XdpLink {
   // Whether the interface that has the name now is the one the link is attached to. False when it is gone,
   // was made anew, or lies in another network namespace. As of attach(), adopt() or refresh().
   bool attached() const { return mode_ != Mode::none; }
+  // Attached in the driver, which then takes redirected frames as well.
+  bool native() const { return mode_ == Mode::native; }
   XdpDescription describe() const;
 
   // Asks the kernel again.
