@@ -37,9 +37,10 @@ class Namespace:
     def run(self, *command, stdin=None, check=True, timeout=DEFAULT_TIMEOUT_S):
         return run(self.argv(*command), stdin=stdin, check=check, timeout=timeout)
 
-    def ip(self, lines):
-        """Runs `ip` commands, one a line, stopping at the first that fails."""
-        return run(["ip", "-n", self.name, "-batch", "-"], stdin="\n".join(lines) + "\n")
+    def ip(self, lines, family=None):
+        """Runs `ip` commands, one a line, stopping at the first that fails. family: 4 or 6, where no address says it."""
+        only = [f"-{family}"] if family else []
+        return run(["ip", *only, "-n", self.name, "-batch", "-"], stdin="\n".join(lines) + "\n")
 
     def sysctl(self, settings):
         self.run("sysctl", "-q", "-w", *(f"{key}={value}" for key, value in settings.items()))

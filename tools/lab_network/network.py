@@ -22,6 +22,10 @@ _ROUTER = {
     # By 5-tuple, so that both nodes get connections of one client.
     "net.ipv4.fib_multipath_hash_policy": 1, "net.ipv6.fib_multipath_hash_policy": 1,
 }
+_NODE = {
+    # What nat backends send to others than the VIPs' clients passes through, and so do their answers of other ports.
+    "net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1,
+}
 _BACKEND = {
     # A VIP on lo must not be announced on the rack: the nodes own it there.
     "net.ipv4.conf.all.arp_ignore": 1, "net.ipv4.conf.all.arp_announce": 2,
@@ -77,7 +81,7 @@ class FabricNetwork:
     def _sysctl_of(part):
         if part == topology.ROUTER:
             return _ROUTER
-        return _BACKEND if topology.host(part).kind == "backend" else {}
+        return {"node": _NODE, "backend": _BACKEND}.get(topology.host(part).kind, {})
 
     @staticmethod
     def _port(backend):
@@ -125,6 +129,20 @@ class FabricNetwork:
                   f"route add {topology.VIPS6} "
                   + " ".join(f"nexthop via {node.main.address6}" for node in topology.NODES)]
         self._router(lines)
+        self._route_backends_through_nodes()
+
+    def _route_backends_through_nodes(self):
+        """What a backend sends in its own name to somebody outside goes through the nodes, over both: nat's way back.
+
+        Answers of the modes that keep the VIP go straight to the client: their source is not the backend's.
+        """
+        for family in (4, 6):
+            lines = [f"rule add pref 100 to {topology.INSIDE[family]} lookup main"]
+            for rack in (topology.RACK1, topology.RACK2):
+                lines.append(f"rule add pref 200 from {rack.prefix(family)} iif {rack.name} lookup 200")
+            hops = " ".join(f"nexthop via {node.main.address(family)}" for node in topology.NODES)
+            lines.append(f"route add default table 200 {hops}")
+            self.namespaces[topology.ROUTER].ip(lines, family)
 
     def _configure_host(self, host, vips):
         lines = ["link set dev lo up"]
@@ -134,6 +152,9 @@ class FabricNetwork:
                       f"address add {interface.address6}/64 dev {interface.name} nodad"]
         gateway = host.main.network
         lines += [f"route add default via {gateway.address4(1)}", f"route add default via {gateway.address6(1)}"]
+        if host.kind == "node":
+            # It forwards, so what it does not serve of a VIP must not go round and round.
+            lines += [f"route add blackhole {topology.VIPS4}", f"route add blackhole {topology.VIPS6}"]
         for vip in vips:
             lines.append(f"address add {vip}/128 dev lo nodad" if ":" in vip else f"address add {vip}/32 dev lo")
         self.namespaces[host.name].ip(lines)

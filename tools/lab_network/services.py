@@ -36,7 +36,14 @@ DIRECT = _service("direct", 13, "tcp", 80, "web", forward="l2", vips=["203.0.113
                   backends=_members(4, ("b1", "b2")))
 DIRECT6 = _service("direct6", 13, "tcp", 80, "web", forward="l2", vips=["2001:db8::13"],
                    backends=_members(6, ("b1", "b2")))
-SERVICES = {service["name"]: service for service in (WEB, READY, DATAGRAM, WEB6, DIRECT, DIRECT6)}
+# Generic UDP Encapsulation, over either family, to the port that agents listen on unless told.
+GUE = _service("gue", 14, "tcp", 80, "web", forward="gue")
+GUE6 = _service("gue6", 15, "tcp", 80, "web", forward="gue", backends=_members(6))
+# The backends of WEB by the same address and port: they answer the node, which gives the answer the VIP.
+NAT = _service("nat", 16, "tcp", 80, "web", forward="nat", vips=["203.0.113.16"])
+NAT6 = _service("nat6", 16, "tcp", 80, "web", forward="nat", vips=["2001:db8::16"], backends=_members(6))
+SERVICES = {service["name"]: service
+            for service in (WEB, READY, DATAGRAM, WEB6, DIRECT, DIRECT6, GUE, GUE6, NAT, NAT6)}
 
 
 def node_config(node, services):
@@ -54,8 +61,8 @@ def agent_config(backend, services):
 
 
 def backend_vips(backend, services):
-    """The VIPs that `backend` serves, each once."""
+    """The VIPs that `backend` serves under their own address, each once: in nat it never sees them."""
     addresses = {backend.main.address4, backend.main.address6}
-    vips = [vip for service in services for vip in service["vips"]
-            if any(member["address"] in addresses for member in service["backends"])]
+    vips = [vip for service in services for vip in service["vips"] if service.get("forward") != "nat"
+            and any(member["address"] in addresses for member in service["backends"])]
     return list(dict.fromkeys(vips))

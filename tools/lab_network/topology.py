@@ -18,6 +18,9 @@ VIPS6 = "2001:db8::/64"
 STRANGERS4 = "198.18.0.0/15"
 STRANGERS6 = "2001:db8:5::/48"
 
+# Front and racks, by family: all but the client and the VIPs.
+INSIDE = {4: "10.0.0.0/8", 6: "fd00::/62"}
+
 CLIENT_MTU = 1500
 # Room for the outer headers of a 1500-byte packet.
 FABRIC_MTU = 1600
@@ -37,6 +40,9 @@ class Network:
 
     def address6(self, host):
         return f"{self.prefix6}::{host}"
+
+    def prefix(self, family):
+        return f"{self.prefix4}.0/24" if family == 4 else f"{self.prefix6}::/64"
 
 
 OUTSIDE = Network("outside", "192.0.2", "fd00:0:0:f", CLIENT_MTU)
@@ -60,6 +66,9 @@ class Interface:
     @property
     def address6(self):
         return self.network.address6(self.host)
+
+    def address(self, family):
+        return self.address4 if family == 4 else self.address6
 
 
 @dataclass(frozen=True)
