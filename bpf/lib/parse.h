@@ -108,7 +108,7 @@ PHX_INLINE int phx_parse_plain_ipv6(const __u8 *at, const __u8 *end, struct phx_
 	if (l4 + PHX_UDP_HEADER > end)
 		return 0;
 	word = PHX_SWAP32(ip->version_class_label);
-	payload = PHX_SWAP16(ip->payload_length);
+	payload = phx_swapped_length(ip->payload_length);
 	if (word >> 28 != 6 || !phx_has_ports(ip->next_header))
 		return 0;
 	if (payload < phx_l4_header(ip->next_header) || l4 + payload > end)

@@ -34,6 +34,18 @@ typedef __u64 PHX_WIRE phx_wire64;
 #define PHX_SWAP32(x) ((__u32)__builtin_bswap32((__u32)(x)))
 #define PHX_SWAP64(x) ((__u64)__builtin_bswap64((__u64)(x)))
 
+/* The same of a length that is to be added to a pointer. verifier: Linux 6.1 knows no bounds of what was
+ * swapped. */
+PHX_INLINE __u32 phx_swapped_length(__u16 wire)
+{
+	__u32 length = PHX_SWAP16(wire);
+
+#ifdef __bpf__
+	asm volatile("%0 &= 0xffff" : "+r"(length));
+#endif
+	return length;
+}
+
 #define PHX_ETHERTYPE_IPV4 0x0800u
 #define PHX_ETHERTYPE_IPV6 0x86ddu
 #define PHX_ETHERTYPE_VLAN 0x8100u /* 802.1Q */

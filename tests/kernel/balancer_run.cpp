@@ -146,7 +146,7 @@ void BalancerRun::admit(const phx_vip_key& key) {
 void BalancerRun::add_vip(const std::string& address) {
   const phx_vip_key key = vip_key(address, 0, 0);
   admit(key);
-  write(object_->maps.vips, key, phx_vip{PHX_NO_SERVICE, 0, {}});
+  write(object_->maps.vips, key, phx_vip{PHX_NO_SERVICE, 0});
 }
 
 void BalancerRun::translate_back(std::uint8_t protocol, const Backend& backend, const Endpoint& vip,
