@@ -9,6 +9,7 @@
 #include <ctime>
 
 #include "balancer.skel.h"
+#include "headroom.hpp"
 #include "lib/hash.h"
 
 namespace phalanx::test {
@@ -322,8 +323,9 @@ Outcome BalancerRun::run(Outcome outcome, std::uint32_t headroom_taken) {
     return changed;
   };
   const Totals before = totals();
-  outcome.result =
-      run_program(bpf_program__fd(object_->progs.phalanx_xdp), outcome.sent_in, headroom_taken, ingress_);
+  outcome.result = headroom_taken == 0
+                       ? run_program(program_fd(), outcome.sent_in, ingress_)
+                       : run_program_with_headroom_taken(program_fd(), outcome.sent_in, headroom_taken);
   const Totals after = totals();
   for (std::size_t i = 0; i < before.counters.size(); i++) {
     if (before.counters[i] != after.counters[i]) {

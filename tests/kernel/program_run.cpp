@@ -19,28 +19,23 @@ void require(bool done, const char* sentence) {
   std::exit(1);
 }
 
-RunResult run_program(int program_fd, const Bytes& frame, std::uint32_t headroom_taken,
-                      std::uint32_t ingress) {
-  Bytes in(headroom_taken);
-  in.insert(in.end(), frame.begin(), frame.end());
+RunResult run_program(int program_fd, const Bytes& frame, std::uint32_t ingress) {
   Bytes out(8192);
   xdp_md context{};
-  context.data = headroom_taken;
-  context.data_end = static_cast<std::uint32_t>(in.size());
+  context.data_end = static_cast<std::uint32_t>(frame.size());
   context.ingress_ifindex = ingress;
   LIBBPF_OPTS(bpf_test_run_opts, options);
-  options.data_in = in.data();
-  options.data_size_in = static_cast<std::uint32_t>(in.size());
+  options.data_in = frame.data();
+  options.data_size_in = static_cast<std::uint32_t>(frame.size());
   options.data_out = out.data();
   options.data_size_out = static_cast<std::uint32_t>(out.size());
   options.repeat = 1;
-  if (headroom_taken != 0 || ingress != 0) {
+  if (ingress != 0) {
     options.ctx_in = &context;
     options.ctx_size_in = sizeof(context);
   }
   require(bpf_prog_test_run_opts(program_fd, &options) == 0, "BPF_PROG_TEST_RUN failed");
   out.resize(options.data_size_out);
-  if (headroom_taken != 0) out.erase(out.begin(), out.begin() + headroom_taken);
   RunResult result{options.retval, std::move(out)};
   log_if_sent(frame, result);
   return result;

@@ -18,11 +18,9 @@ struct RunResult {
   Bytes frame;
 };
 
-// frame: 14 to 3,500 bytes. headroom_taken: bytes of metadata before it, a multiple of 4 up to 252, which
-// shrink the 256 bytes of headroom that a test run has. ingress: the interface of this namespace that the
-// packet comes in by, one with an XDP program; 0: the loopback interface.
-RunResult run_program(int program_fd, const Bytes& frame, std::uint32_t headroom_taken = 0,
-                      std::uint32_t ingress = 0);
+// frame: 14 to 3,500 bytes. ingress: the interface of this namespace that the packet comes in by, one with an XDP
+// program; 0: the loopback interface.
+RunResult run_program(int program_fd, const Bytes& frame, std::uint32_t ingress = 0);
 
 // What BPF_PROG_TEST_RUN gives as ingress: the loopback interface.
 std::uint32_t ingress_interface();
