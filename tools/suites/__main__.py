@@ -9,15 +9,15 @@ import time
 
 from suites.fuzz import run_fuzz
 from suites.gtest import run_gtest
-from suites.kernel import run_kernel
+from suites.kernel import run_kernel, run_vm
 from suites.lab import run_lab
 from suites.leftovers import present, run_leftovers
 from suites.outcome import RESULTS
 from suites.style import run_style
 
-SUITES = {"unit": lambda: run_gtest("unit"), "sim": lambda: run_gtest("sim"), "kernel": run_kernel,
-          "fuzz": run_fuzz, "lab": run_lab, "style": run_style}
-PRIVILEGED = ("kernel", "fuzz", "lab")
+SUITES = {"unit": lambda: run_gtest("unit_tests"), "sim": lambda: run_gtest("sim_tests"), "kernel": run_kernel,
+          "vm": run_vm, "fuzz": run_fuzz, "lab": run_lab, "style": run_style}
+PRIVILEGED = ("kernel", "vm", "fuzz", "lab")
 
 
 def _report(name, run):
@@ -43,7 +43,7 @@ def main():
     parser.add_argument("suite", nargs="*", choices=[[], *SUITES], help="which; none: all")
     chosen = parser.parse_args().suite or list(SUITES)
     if os.geteuid() != 0 and any(name in PRIVILEGED for name in chosen):
-        print("tools/test: the kernel, fuzz and lab suites need root for XDP and network namespaces; run sudo tools/test, "
+        print("tools/test: the kernel, vm, fuzz and lab suites need root for XDP and network namespaces; run sudo tools/test, "
               "or tools/test unit style", file=sys.stderr)
         return 1
     signal.signal(signal.SIGTERM, _terminated)

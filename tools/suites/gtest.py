@@ -9,22 +9,24 @@ from suites.outcome import BUILD, RESULTS, ROOT, Case, compared
 LIMIT_S = 1500
 
 
-def run_gtest(name):
-    binary = BUILD / "bin" / f"{name}_tests"
+def run_gtest(program, launcher=(), report=None):
+    """program: of build/bin. launcher: words before its own, to run it elsewhere; RESULTS must be writable there.
+    report: of that name are its report and log (program)."""
+    binary = BUILD / "bin" / program
     if not binary.exists():
-        return [Case(name, f"{binary} is not built")]
+        return [Case(program, f"{binary} is not built")]
     listing = run([binary, "--gtest_list_tests"], 60, ROOT)
     listed = _listed(listing.output) if listing.status == 0 else []
     if not listed:
-        return [Case(name, f"{binary} lists no tests: {listing.tail()}")]
-    report = RESULTS / f"{name}.json"
+        return [Case(program, f"{binary} lists no tests: {listing.tail()}")]
+    report = RESULTS / f"{report or program}.json"
     report.unlink(missing_ok=True)
-    done = run([binary, f"--gtest_output=json:{report}"], LIMIT_S, ROOT, RESULTS / f"{name}.log")
+    done = run([*launcher, binary, f"--gtest_output=json:{report}"], LIMIT_S, ROOT, report.with_suffix(".log"))
     complaints = _complaints(json.loads(report.read_text())) if report.exists() else {}
     cases = compared(listed, complaints)
     if done.status != 0 and all(case.passed for case in cases) or not report.exists():
         ended = f"not done after {LIMIT_S} s" if done.status is None else f"exit status {done.status}"
-        cases.append(Case(f"{name}_tests", f"{ended}; its last lines:\n{done.tail()}"))
+        cases.append(Case(program, f"{ended}; its last lines:\n{done.tail()}"))
     return cases
 
 

@@ -1,46 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Packets through the programs in this kernel; tshark reads every frame that they sent."""
+"""The kernel tests, with BPF objects by each compiler: in this host's kernel, and in Linux 6.1 in a virtual machine."""
 
-import os
-import shutil
-
-from suites.child import run
-from suites.gtest import run_gtest
+from suites.gtest import LIMIT_S, run_gtest
 from suites.outcome import RESULTS, ROOT, Case
+from suites.tshark import log_frames, log_no_frames, read_by_tshark
 
-FRAMES = RESULTS / "frames"
-GUE = ROOT / "tests" / "kernel" / "gue.lua"
-LIMIT_S = 300
-# 0: "bad". A checksum that a sender left to its card is not seen here.
-WRONG = ("_ws.malformed || ip.checksum.status == 0 || tcp.checksum.status == 0 || udp.checksum.status == 0 || "
-         "icmp.checksum.status == 0 || icmpv6.checksum.status == 0")
+_CLANG_19 = "clang 19: "  # so begin the names of cases that use its objects
+_PROGRAMS = {"": "kernel_tests", _CLANG_19: "kernel_tests_clang_19"}
+_IN_LINUX_6_1 = (ROOT / "tools" / "vm", "run", "--deadline", LIMIT_S - 60, "--writable", RESULTS)
 
 
 def run_kernel():
-    shutil.rmtree(FRAMES, ignore_errors=True)
-    FRAMES.mkdir(parents=True)
-    os.environ["PHX_FRAME_LOG"] = str(FRAMES)
-    return run_gtest("kernel") + [_read_by_tshark()]
+    cases = []
+    for prefix, program in _PROGRAMS.items():
+        log_frames()
+        cases += [Case(prefix + case.name, case.complaint) for case in [*run_gtest(program), read_by_tshark()]]
+    log_no_frames()
+    return cases
 
 
-def _read_by_tshark():
-    """A frame is wrong that tshark objects to, unless it objects to what the frame was made of."""
-    name = "tshark finds every frame that the programs sent well-formed"
-    try:
-        sent, wrong = _numbers("out.pcap", ""), _numbers("out.pcap", WRONG) - _numbers("in.pcap", WRONG)
-    except RuntimeError as error:
-        return Case(name, str(error))
-    if not sent:
-        return Case(name, f"{FRAMES}/out.pcap holds no frame")
-    listed = ", ".join(map(str, sorted(wrong)[:20]))
-    return Case(name, f"{len(wrong)} of {len(sent)} are not: frames {listed} of {FRAMES}/out.pcap" if wrong else "")
-
-
-def _numbers(capture, display_filter):
-    argv = ["tshark", "-X", f"lua_script:{GUE}", "-r", FRAMES / capture, "-T", "fields", "-e", "frame.number",
-            "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE"]
-    log = RESULTS / f"tshark-{capture}.log"
-    done = run([*argv, *(["-Y", display_filter] if display_filter else [])], LIMIT_S, ROOT, log)
-    if done.status != 0:
-        raise RuntimeError(f"tshark could not read {FRAMES}/{capture}:\n{done.tail()}")
-    return {int(line) for line in done.output.split() if line.isdigit()}
+def run_vm():
+    return [Case(prefix + case.name, case.complaint) for prefix, program in _PROGRAMS.items()
+            for case in run_gtest(program, _IN_LINUX_6_1, f"vm_{program}")]
