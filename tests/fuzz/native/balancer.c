@@ -11,6 +11,7 @@ const struct native_map_declaration balancer_maps[] = {
     NATIVE_MAP(flows),
     NATIVE_MAP(answers),
     NATIVE_MAP(fragments),
+    NATIVE_MAP(interfaces),
     NATIVE_MAP(nat_sources),
     NATIVE_MAP(service_traffic),
     NATIVE_MAP(counters),
