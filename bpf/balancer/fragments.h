@@ -39,7 +39,8 @@ static __noinline struct phx_datagram_owner *recorded(const struct phx_packet *p
 						      const struct phx_chain *chain)
 {
 	struct phx_datagram_owner *owner;
-	struct phx_datagram datagram;
+	struct phx_datagram datagram
+		__attribute__((aligned(8))); /* verifier: the stack is accessed aligned */
 
 	name_datagram(&datagram, packet, chain);
 	owner = bpf_map_lookup_elem(&fragments, &datagram);
@@ -72,7 +73,8 @@ static __noinline int follow(struct xdp_md *ctx, const struct phx_packet *packet
 static __noinline void record(const struct phx_packet *packet, const struct phx_chain *chain,
 			      __u32 service_index, __u32 entry, __u64 hash)
 {
-	struct phx_datagram datagram;
+	struct phx_datagram datagram
+		__attribute__((aligned(8))); /* verifier: the stack is accessed aligned */
 	struct phx_datagram_owner owner = {
 		.service = service_index,
 		.entry = (__u16)entry,

@@ -72,7 +72,8 @@ static __always_inline struct phx_nat_source *find_source(const struct phx_packe
 static __noinline struct phx_nat_source *find_source_of_fragment(const struct phx_packet *packet,
 								 const struct phx_chain *chain)
 {
-	struct phx_datagram datagram;
+	struct phx_datagram datagram
+		__attribute__((aligned(8))); /* verifier: the stack is accessed aligned */
 	struct phx_datagram_owner *owner;
 	struct phx_backend *backend;
 	__u32 entry;
