@@ -39,8 +39,7 @@ static __noinline struct phx_datagram_owner *recorded(const struct phx_packet *p
 						      const struct phx_chain *chain)
 {
 	struct phx_datagram_owner *owner;
-	struct phx_datagram datagram
-		__attribute__((aligned(8))); /* verifier: the stack is accessed aligned */
+	struct phx_datagram datagram __attribute__((aligned(8)));
 
 	name_datagram(&datagram, packet, chain);
 	owner = bpf_map_lookup_elem(&fragments, &datagram);
@@ -48,8 +47,8 @@ static __noinline struct phx_datagram_owner *recorded(const struct phx_packet *p
 }
 
 /* Sends a later fragment after the first. */
-static __noinline int follow(struct xdp_md *ctx, const struct phx_packet *packet,
-			     const struct phx_chain *chain)
+static __always_inline int follow(struct xdp_md *ctx, const struct phx_packet *packet,
+				  const struct phx_chain *chain)
 {
 	struct phx_datagram_owner *owner = with_fragments ? recorded(packet, chain) : 0;
 	struct phx_service *service;
@@ -73,8 +72,7 @@ static __noinline int follow(struct xdp_md *ctx, const struct phx_packet *packet
 static __noinline void record(const struct phx_packet *packet, const struct phx_chain *chain,
 			      __u32 service_index, __u32 entry, __u64 hash)
 {
-	struct phx_datagram datagram
-		__attribute__((aligned(8))); /* verifier: the stack is accessed aligned */
+	struct phx_datagram datagram __attribute__((aligned(8)));
 	struct phx_datagram_owner owner = {
 		.service = service_index,
 		.entry = (__u16)entry,

@@ -88,20 +88,30 @@ PHX_INLINE __u64 phx_flow_worth(const struct phx_flow_row *row)
 }
 
 /*
- * The row that gives way to a new flow. The number of the row goes along in the lowest bits of its worth, so
- * that the verifier sees one number grow smaller, not every way to choose one of eight pointers.
+ * Which of its rows a set gives to a new flow. The number of the row goes along in the lowest bits of its
+ * worth, so that one number grows smaller, instead of a choice among eight pointers.
  */
-PHX_INLINE struct phx_flow_row *phx_least_flow(struct phx_flow_set *set)
+PHX_ONCE __u32 phx_least_way(const struct phx_flow_set *set)
 {
 	__u64 least = ~0ull;
 
+	if (!set) /* verifier: it takes nothing for granted here */
+		return 0;
 	for (__u32 i = 0; i < PHX_FLOW_WAYS; i++) {
 		__u64 worth = phx_flow_worth(&set->rows[i]) << PHX_FLOW_WAY_BITS | i;
 
 		if (worth < least)
 			least = worth;
 	}
-	return &set->rows[least & (PHX_FLOW_WAYS - 1)];
+	return least & (PHX_FLOW_WAYS - 1);
+}
+
+PHX_INLINE struct phx_flow_row *phx_least_flow(struct phx_flow_set *set)
+{
+	__u32 way = phx_least_way(set);
+
+	PHX_FORGET(way); /* of which the verifier does not see the bound that the compiler knows */
+	return &set->rows[way & (PHX_FLOW_WAYS - 1)];
 }
 
 /*

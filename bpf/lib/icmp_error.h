@@ -56,6 +56,7 @@ PHX_INLINE __u32 phx_error_type(enum phx_error error, __u8 family)
 /* Bytes of what follows an IPv4 header that the error quotes: they tell the client which socket it is about
  * (RFC 792). */
 #define PHX_QUOTE_BEHIND_IPV4 8u
+#define PHX_QUOTE_MAX_IPV4    (60u + PHX_QUOTE_BEHIND_IPV4) /* of the longest header */
 /* As much as fits into the smallest MTU of IPv6 (RFC 4443 section 2.4 c). */
 #define PHX_MIN_MTU_IPV6 1280u
 #define PHX_QUOTE_MAX_IPV6                                                                                   \
@@ -89,12 +90,12 @@ PHX_INLINE __u32 phx_quote_size(__u8 family, __u32 length, __u32 l4)
 	return length < PHX_QUOTE_MAX_IPV6 ? length : PHX_QUOTE_MAX_IPV6;
 }
 
-/* The sum of the bytes from `at` to `end`, of which there are PHX_QUOTE_MAX_IPV6 at most. */
-PHX_INLINE __u64 phx_sum_quote(const __u8 *at, const __u8 *end)
+/* The sum of the bytes from `at` to `end`, of which there are `most` at most. */
+PHX_INLINE __u64 phx_sum_quote(const __u8 *at, const __u8 *end, __u32 most)
 {
 	__u64 sum = 0;
 
-	for (__u32 i = 0; i < PHX_QUOTE_MAX_IPV6 / 4 && at + 4 <= end; i++, at += 4)
+	for (__u32 i = 0; i < most / 4 && at + 4 <= end; i++, at += 4)
 		sum += phx_load32(at);
 	if (at + 2 <= end) {
 		sum += *(const phx_wire16 *)at;
@@ -117,7 +118,8 @@ PHX_INLINE void phx_write_error_ipv4(struct phx_error_ipv4 *error, const __u8 *e
 {
 	__u32 length = (__u32)(end - (const __u8 *)error);
 
-	phx_write_error(&error->icmp, type, mtu, phx_sum_quote((const __u8 *)&error->quote, end));
+	phx_write_error(&error->icmp, type, mtu,
+			phx_sum_quote((const __u8 *)&error->quote, end, PHX_QUOTE_MAX_IPV4));
 	phx_write_answer_ipv4(&error->ip, length, PHX_PROTOCOL_ICMP, error->quote.destination,
 			      error->quote.source);
 }
@@ -128,7 +130,7 @@ PHX_INLINE void phx_write_error_ipv6(struct phx_error_ipv6 *error, const __u8 *e
 	const __u64 vip[2] = {error->quote.destination[0], error->quote.destination[1]};
 	__u32 length = (__u32)(end - (const __u8 *)&error->icmp);
 	__u64 sum = phx_sum_ipv6_addresses(&error->quote) + phx_pseudo_sum(length, PHX_PROTOCOL_ICMPV6) +
-		    phx_sum_quote((const __u8 *)&error->quote, end);
+		    phx_sum_quote((const __u8 *)&error->quote, end, PHX_QUOTE_MAX_IPV6);
 
 	phx_write_error(&error->icmp, type, mtu, sum);
 	error->ip.source[0] = vip[0];

@@ -83,18 +83,18 @@ PHX_INLINE int phx_parse_plain_ipv4(const __u8 *at, const __u8 *end, struct phx_
 {
 	const struct phx_ipv4 *ip = (const struct phx_ipv4 *)at;
 	const __u8 *l4 = at + sizeof(*ip);
-	__u16 length;
+	__u32 length;
 
 	if (l4 + PHX_UDP_HEADER > end)
 		return 0;
-	length = PHX_SWAP16(ip->length);
+	length = phx_swapped_length(ip->length);
 	if (ip->version_ihl != PHX_IPV4_PLAIN || ip->fragment & PHX_SWAP16(PHX_IPV4_FRAGMENT_MASK) ||
 	    !phx_has_ports(ip->protocol))
 		return 0;
 	if (length < sizeof(*ip) + phx_l4_header(ip->protocol) || at + length > end)
 		return 0;
 	phx_flow_ipv4(&packet->flow, ip, phx_flow_tail(phx_load32(l4), ip->protocol, PHX_FAMILY_IPV4));
-	phx_describe(packet, length, ip->traffic_class, PHX_PART_WHOLE, sizeof(*ip));
+	phx_describe(packet, (__u16)length, ip->traffic_class, PHX_PART_WHOLE, sizeof(*ip));
 	return 1;
 }
 
@@ -102,8 +102,7 @@ PHX_INLINE int phx_parse_plain_ipv6(const __u8 *at, const __u8 *end, struct phx_
 {
 	const struct phx_ipv6 *ip = (const struct phx_ipv6 *)at;
 	const __u8 *l4 = at + sizeof(*ip);
-	__u32 word;
-	__u16 payload;
+	__u32 word, payload;
 
 	if (l4 + PHX_UDP_HEADER > end)
 		return 0;

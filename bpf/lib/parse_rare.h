@@ -11,21 +11,10 @@
 #include "lib/icmp_error.h"
 #include "lib/parse.h"
 
-/*
- * What is a function of its own. verifier: one that is not static is looked at once, knowing nothing of its
- * callers, instead of once for each state that a caller may be in. It takes the context and memory, but no
- * pointer into the packet.
- */
-#ifdef __bpf__
-#define PHX_ONCE __attribute__((noinline))
-#else
-#define PHX_ONCE static inline
-#endif
-
 /* verifier: what was stored is loaded anew, as something unknown, so that all ways to this place look the
  * same.
  */
-#define PHX_FORGET() asm volatile("" ::: "memory")
+#define PHX_RELOAD() asm volatile("" ::: "memory")
 
 /* A program's context names its frame in 32 bits. */
 typedef struct xdp_md phx_frame;
@@ -184,7 +173,7 @@ PHX_ONCE enum phx_kind phx_walk_extensions(phx_frame *frame, __u32 at, __u32 len
 	if (!chain || at > PHX_MAX_IP)
 		return PHX_KIND_MALFORMED;
 	for (int i = 0; i < PHX_MAX_EXTENSIONS; i++) {
-		PHX_FORGET();
+		PHX_RELOAD();
 		if (!phx_is_extension(chain->protocol))
 			return PHX_KIND_FLOW;
 		if (phx_read_extension(frame, at, length, chain) != PHX_KIND_FLOW)
@@ -329,14 +318,15 @@ PHX_INLINE enum phx_kind phx_parse_rare_ipv4(phx_frame *frame, struct phx_chain 
 {
 	const __u8 *at = PHX_FRAME_DATA(frame) + sizeof(struct phx_ethernet);
 	const struct phx_ipv4 *ip = (const struct phx_ipv4 *)at;
+	__u32 length;
 
 	if (at + sizeof(*ip) > PHX_FRAME_END(frame))
 		return PHX_KIND_MALFORMED;
 	phx_flow_ipv4(&packet->flow, ip, phx_flow_tail(0, 0, PHX_FAMILY_IPV4));
-	phx_describe(packet, PHX_SWAP16(ip->length), ip->traffic_class, PHX_PART_WHOLE, 0);
+	length = phx_swapped_length(ip->length);
+	phx_describe(packet, (__u16)length, ip->traffic_class, PHX_PART_WHOLE, 0);
 	phx_chain_ipv4(chain, ip);
-	if (ip->version_ihl >> 4 != 4 || chain->l4 < sizeof(*ip) ||
-	    at + packet->length > PHX_FRAME_END(frame))
+	if (ip->version_ihl >> 4 != 4 || chain->l4 < sizeof(*ip) || at + length > PHX_FRAME_END(frame))
 		return PHX_KIND_MALFORMED;
 	return PHX_KIND_FLOW;
 }
@@ -351,7 +341,7 @@ PHX_INLINE enum phx_kind phx_parse_rare_ipv6(phx_frame *frame, struct phx_chain 
 	if (at + sizeof(*ip) > PHX_FRAME_END(frame))
 		return PHX_KIND_MALFORMED;
 	word = PHX_SWAP32(ip->version_class_label);
-	payload = PHX_SWAP16(ip->payload_length);
+	payload = phx_swapped_length(ip->payload_length);
 	phx_flow_ipv6(&packet->flow, ip, phx_flow_tail(0, 0, PHX_FAMILY_IPV6));
 	phx_describe(packet, (__u16)(payload + sizeof(*ip)), (__u8)(word >> 20), PHX_PART_WHOLE, 0);
 	if (word >> 28 != 6 || at + sizeof(*ip) + payload > PHX_FRAME_END(frame))
@@ -373,7 +363,7 @@ PHX_INLINE enum phx_kind phx_parse_rare(phx_frame *frame, struct phx_chain *chai
 		return PHX_KIND_MALFORMED;
 	kind = ethernet->type == PHX_SWAP16(PHX_ETHERTYPE_IPV4) ? phx_parse_rare_ipv4(frame, chain, packet)
 								: phx_parse_rare_ipv6(frame, chain, packet);
-	PHX_FORGET();
+	PHX_RELOAD();
 	return kind == PHX_KIND_FLOW ? phx_parse_carried(frame, chain, packet) : kind;
 }
 

@@ -18,6 +18,17 @@
 #define PHX_INLINE static inline __attribute__((always_inline))
 
 /*
+ * What is a function of its own. verifier: one that is not static is looked at once, knowing nothing of its
+ * callers, instead of once for each state that a caller may be in. It takes the context and memory, but no
+ * pointer into the packet.
+ */
+#ifdef __bpf__
+#define PHX_ONCE __attribute__((noinline))
+#else
+#define PHX_ONCE static inline
+#endif
+
+/*
  * Integers at any address. BPF reads them at once (the machines we run on take unaligned accesses, and the
  * verifier knows it); natively the type says that it may be unaligned, or the sanitizers would object.
  */
@@ -34,16 +45,23 @@ typedef __u64 PHX_WIRE phx_wire64;
 #define PHX_SWAP32(x) ((__u32)__builtin_bswap32((__u32)(x)))
 #define PHX_SWAP64(x) ((__u64)__builtin_bswap64((__u64)(x)))
 
-/* The same of a length that is to be added to a pointer. verifier: Linux 6.1 knows no bounds of what was
- * swapped. */
+/*
+ * For the verifier, which knows less than the compiler: the value of a variable as if it came from nowhere,
+ * so that no comparison is dropped because of what is known of it. Natively nothing.
+ */
+#ifdef __bpf__
+#define PHX_FORGET(variable) asm volatile("" : "+r"(variable))
+#else
+#define PHX_FORGET(variable)
+#endif
+
+/* A length that is to be added to a pointer. verifier: Linux 6.1 knows no bounds of what was swapped. */
 PHX_INLINE __u32 phx_swapped_length(__u16 wire)
 {
 	__u32 length = PHX_SWAP16(wire);
 
-#ifdef __bpf__
-	asm volatile("%0 &= 0xffff" : "+r"(length));
-#endif
-	return length;
+	PHX_FORGET(length);
+	return length & 0xffff;
 }
 
 #define PHX_ETHERTYPE_IPV4 0x0800u
