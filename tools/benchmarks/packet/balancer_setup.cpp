@@ -14,12 +14,12 @@
 namespace phalanx::bench {
 namespace {
 
+constexpr std::uint16_t kBackendPort = 8080;
 constexpr std::uint16_t kMtu = 1600;  // known, so that the size of each packet is judged
 constexpr std::uint32_t kSlots = 65536;
-constexpr Service kServices[] = {{PHX_FAMILY_IPV4, kTcp, kPort},
-                                 {PHX_FAMILY_IPV4, kUdp, kPort},
-                                 {PHX_FAMILY_IPV6, kTcp, kPort},
-                                 {PHX_FAMILY_IPV4, kTcp, kTrackedPort}};
+constexpr Service kServices[] = {{PHX_FAMILY_IPV4, kTcp, kPort},    {PHX_FAMILY_IPV4, kUdp, kPort},
+                                 {PHX_FAMILY_IPV6, kTcp, kPort},    {PHX_FAMILY_IPV4, kTcp, kTrackedPort},
+                                 {PHX_FAMILY_IPV4, kTcp, kGuePort}, {PHX_FAMILY_IPV4, kTcp, kNatPort}};
 constexpr const char* kClient[] = {"203.0.113.7", "2001:db8:c::7"};
 constexpr const char* kVip[] = {"198.51.100.10", "2001:db8:e::10"};
 constexpr const char* kStranger[] = {"198.51.100.99", "2001:db8:e::99"};
@@ -49,8 +49,16 @@ std::uint64_t seed_of(const Service& service) {
   return 0x9e3779b97f4a7c15 + index_of(service);
 }
 
-std::uint16_t first_entry_of(phx_family family) {
-  return is_ipv6(family) ? kBackends : 0;
+phx_forward mode_of(const Service& service) {
+  return service.port == kGuePort   ? PHX_FORWARD_GUE
+         : service.port == kNatPort ? PHX_FORWARD_NAT
+                                    : PHX_FORWARD_IPIP;
+}
+
+// The entries of a mode stand together, and in them those of a family.
+std::uint16_t first_entry_of(phx_family family, phx_forward forward) {
+  return static_cast<std::uint16_t>(kBackends *
+                                    (2u * static_cast<std::uint32_t>(forward) + (is_ipv6(family) ? 1u : 0u)));
 }
 
 template <typename Key, typename Value>
@@ -109,7 +117,8 @@ void BalancerSetup::Close::operator()(balancer_bpf* object) const {
 BalancerSetup::BalancerSetup() : object_(balancer_bpf__open_and_load()) {
   if (!object_)
     throw BenchError("load the balancer: the kernel refuses it; run as root on Linux 6.1 or newer");
-  for (const phx_family family : {PHX_FAMILY_IPV4, PHX_FAMILY_IPV6}) add_backends(family);
+  for (const phx_family family : {PHX_FAMILY_IPV4, PHX_FAMILY_IPV6}) add_backends(family, PHX_FORWARD_IPIP);
+  for (const phx_forward forward : {PHX_FORWARD_GUE, PHX_FORWARD_NAT}) add_backends(PHX_FAMILY_IPV4, forward);
   for (const Service& service : kServices) add_service(service);
 }
 
@@ -119,12 +128,14 @@ int BalancerSetup::program_fd() const {
   return bpf_program__fd(object_->progs.phalanx_xdp);
 }
 
-void BalancerSetup::add_backends(phx_family family) {
+void BalancerSetup::add_backends(phx_family family, phx_forward forward) {
   for (std::uint32_t i = 0; i < kBackends; i++) {
     phx_backend row{};
     row.state = PHX_STATE_UP | PHX_STATE_REACHABLE;
     row.family = static_cast<std::uint8_t>(family);
-    row.forward = PHX_FORWARD_IPIP;
+    row.forward = static_cast<std::uint8_t>(forward);
+    row.port = htons(kBackendPort);
+    row.tunnel_port = htons(PHX_DEFAULT_GUE_PORT);
     Frame own = address(family, kFirstBackend);
     own.back() = static_cast<std::uint8_t>(own.back() + i);
     std::copy(own.begin(), own.end(), row.address);
@@ -135,7 +146,7 @@ void BalancerSetup::add_backends(phx_family family) {
     hop.destination_mac[5] = static_cast<std::uint8_t>(i);
     hop.interface = ingress_interface();
     hop.mtu = kMtu;
-    write(object_->maps.backends, first_entry_of(family) + i, row);
+    write(object_->maps.backends, first_entry_of(family, forward) + i, row);
   }
 }
 
@@ -143,7 +154,7 @@ void BalancerSetup::add_service(const Service& service) {
   const auto [family, protocol, port] = service;
   const std::uint32_t index = index_of(service);
   const auto entry = [&](std::uint32_t backend) {
-    return static_cast<std::uint16_t>(first_entry_of(service.family) + backend % kBackends);
+    return static_cast<std::uint16_t>(first_entry_of(service.family, mode_of(service)) + backend % kBackends);
   };
   const std::uint16_t flags = port == kTrackedPort ? PHX_SLOT_TRACKED : 0;
   for (std::uint32_t i = 0; i < kSlots; i++) {
@@ -174,11 +185,26 @@ void BalancerSetup::admit(const phx_vip_key& key) {
   write(object_->maps.vip_filter, std::uint32_t{0}, filter_);
 }
 
-Expectation BalancerSetup::expectation(phx_family family) {
-  const Frame first = address(family, kFirstBackend);
+Expectation BalancerSetup::expectation(const Service& service) {
+  const Frame first = address(service.family, kFirstBackend);
   std::uint32_t last_bytes = 0;
   std::memcpy(&last_bytes, first.data() + first.size() - 4, 4);
-  return {XDP_TX, is_ipv6(family) ? 40u : 20u, ntohl(last_bytes), kBackends};
+  Expectation expectation;
+  expectation.verdict = XDP_TX;
+  expectation.first_backend = ntohl(last_bytes);
+  expectation.backends = kBackends;
+  expectation.outer_ip = is_ipv6(service.family) ? 40 : 20;
+  switch (mode_of(service)) {
+    case PHX_FORWARD_GUE:
+      expectation.pushed = expectation.outer_ip + 12;
+      break;
+    case PHX_FORWARD_NAT:
+      expectation.translated = true;
+      break;
+    default:
+      expectation.pushed = expectation.outer_ip;
+  }
+  return expectation;
 }
 
 std::uint64_t BalancerSetup::packets(const Service& service) const {

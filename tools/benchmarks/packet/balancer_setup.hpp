@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The balancer as shipped (the same object, its maps as large as the default limits make them), with services
-// of 65,536 slots over 100 backends of each family, all up. All slots of one of the services are tracked.
+// of 65,536 slots over 100 backends of each family and mode, all up. All slots of one of the services are
+// tracked.
 #pragma once
 
 #include <memory>
@@ -20,6 +21,8 @@ constexpr std::uint8_t kSyn = 0x02;
 constexpr std::uint8_t kAck = 0x10;
 constexpr std::uint16_t kPort = 80;
 constexpr std::uint16_t kTrackedPort = 81;
+constexpr std::uint16_t kGuePort = 82;  // of the service that is forwarded by gue
+constexpr std::uint16_t kNatPort = 83;  // of the one that is forwarded by nat
 
 struct Service {
   phx_family family = PHX_FAMILY_IPV4;
@@ -35,8 +38,8 @@ class BalancerSetup {
 
   [[nodiscard]] int program_fd() const;
   [[nodiscard]] const balancer_bpf& object() const { return *object_; }
-  // What the balancer does to frames of services of this family.
-  [[nodiscard]] static Expectation expectation(phx_family family);
+  // What the balancer does to frames of the service.
+  [[nodiscard]] static Expectation expectation(const Service& service);
   // Packets counted so far for the service.
   [[nodiscard]] std::uint64_t packets(const Service& service) const;
   [[nodiscard]] std::uint64_t counter(phx_counter counter) const;
@@ -50,7 +53,7 @@ class BalancerSetup {
     void operator()(balancer_bpf* object) const;
   };
 
-  void add_backends(phx_family family);
+  void add_backends(phx_family family, phx_forward forward);
   // Sets the VIP's bit of the filter.
   void admit(const phx_vip_key& key);
   void add_service(const Service& service);

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <deque>
 #include <map>
+#include <string>
+#include <vector>
 
 namespace phalanx::bench {
 namespace {
@@ -34,6 +36,8 @@ constexpr Service kTracked{PHX_FAMILY_IPV4, kTcp, kTrackedPort};
 const Case kCases[] = {
     {"packet.tcp4.ipip.1", {}, kAck, 1, FlowTable::kUntouched},
     {"packet.tcp6.ipip.1", {PHX_FAMILY_IPV6, kTcp, kPort}, kAck, 1, FlowTable::kUntouched},
+    {"packet.tcp4.gue.1", {PHX_FAMILY_IPV4, kTcp, kGuePort}, kAck, 1, FlowTable::kUntouched},
+    {"packet.tcp4.nat.1", {PHX_FAMILY_IPV4, kTcp, kNatPort}, kAck, 1, FlowTable::kUntouched},
     {"packet.udp4.ipip.1", {PHX_FAMILY_IPV4, kUdp, kPort}, 0, 1, FlowTable::kUntouched},
     {"packet.tcp4.ipip.1k", {}, kAck, kThousand, FlowTable::kUntouched},
     {"packet.tcp4.ipip.1M", {}, kAck, kMillion, FlowTable::kUntouched},
@@ -50,9 +54,8 @@ constexpr double kNearlyAll = 0.9;
 // What wrapping costs, for packets of one shape: the call, the questions, the undoing.
 class WrappingCost {
  public:
-  WrappingCost(const Frame& frame, std::uint32_t pushed, std::uint32_t flows = 1)
-      : once_(frame, {XDP_TX, pushed, 0, kAnyBackend, flows}),
-        twice_(frame, {XDP_TX, pushed, 0, kAnyBackend, flows}) {
+  WrappingCost(const Frame& frame, const Expectation& expectation)
+      : once_(frame, of_stand_in(expectation)), twice_(frame, of_stand_in(expectation)) {
     once_.wrap(StandIn::kPushOnce);
     twice_.wrap(StandIn::kPushTwice);
   }
@@ -66,9 +69,23 @@ class WrappingCost {
   }
 
  private:
+  static Expectation of_stand_in(Expectation expectation) {
+    expectation.verdict = XDP_TX;
+    expectation.first_backend = 0;
+    expectation.backends = kAnyBackend;
+    return expectation;
+  }
+
   Wrapper once_;
   Wrapper twice_;
 };
+
+// Cases of the same shape share what wrapping them costs.
+std::string shape_of(const Expectation& expectation) {
+  return "wrapping, " + std::to_string(expectation.pushed) + " bytes undone" +
+         (expectation.translated ? ", translation undone" : "") +
+         (expectation.flows > 1 ? ", flow varied" : "");
+}
 
 class Bench {
  public:
@@ -76,17 +93,16 @@ class Bench {
       : balancer_(balancer),
         repeats_(repeats),
         foreign_(frame_to_stranger({})),
-        yardstick_(frame_to_vip({}), {XDP_TX, 0, 0, 0}),
-        wrapped_foreign_(foreign_, {XDP_PASS, 0, 0, 0}),
-        cost_unchanged_(foreign_, 0),
-        cost_4_(frame_to_vip({}), 20),
-        cost_4_varied_(frame_to_vip({}), 20, kMillion),
-        cost_6_(frame_to_vip({PHX_FAMILY_IPV6, kTcp, kPort}), 40) {
+        yardstick_(frame_to_vip({}), {.verdict = XDP_TX}),
+        wrapped_foreign_(foreign_, {.verdict = XDP_PASS}),
+        cost_unchanged_(foreign_, {}) {
     wrapped_foreign_.wrap(balancer.program_fd());
     for (const Case& each : kCases) {
       const Frame frame = frame_to_vip(each.service, each.tcp_flags);
-      Expectation expectation = BalancerSetup::expectation(each.service.family);
+      Expectation expectation = BalancerSetup::expectation(each.service);
       expectation.flows = each.flows;
+      shapes_.push_back(shape_of(expectation));
+      costs_.try_emplace(shapes_.back(), frame, expectation);
       wrappers_.emplace_back(frame, expectation).wrap(balancer.program_fd());
       if (each.flows == kMillion) check_slots(each, frame);
     }
@@ -94,19 +110,11 @@ class Bench {
 
   void round() {
     const double tx = run_repeated(yardstick_.fd_of(StandIn::kTrivialTx), frame_to_vip({}), repeats_).ns;
-    const double wrapping_4 = cost_4_.measure(tx, repeats_);
-    const double wrapping_4_varied = cost_4_varied_.measure(tx, repeats_);
-    const double wrapping_6 = cost_6_.measure(tx, repeats_);
     ns_[kYardstick].push_back(tx);
-    ns_["wrapping, 20 bytes undone"].push_back(wrapping_4);
-    ns_["wrapping, 20 bytes undone, flow varied"].push_back(wrapping_4_varied);
-    ns_["wrapping, 40 bytes undone"].push_back(wrapping_6);
+    for (auto& [shape, cost] : costs_) ns_[shape].push_back(cost.measure(tx, repeats_));
     for (std::size_t i = 0; i < std::size(kCases); i++) {
       const Case& each = kCases[i];
-      const double wrapping = each.flows > 1                           ? wrapping_4_varied
-                              : each.service.family == PHX_FAMILY_IPV4 ? wrapping_4
-                                                                       : wrapping_6;
-      record(each.key, served(each, wrappers_[i]) - wrapping, tx);
+      record(each.key, served(each, wrappers_[i]) - ns_[shapes_[i]].back(), tx);
     }
     foreign(tx);
   }
@@ -178,9 +186,8 @@ class Bench {
   Wrapper yardstick_;
   Wrapper wrapped_foreign_;
   WrappingCost cost_unchanged_;
-  WrappingCost cost_4_;
-  WrappingCost cost_4_varied_;
-  WrappingCost cost_6_;
+  std::map<std::string, WrappingCost> costs_;  // by shape
+  std::vector<std::string> shapes_;            // of each case
   std::deque<Wrapper> wrappers_;
   std::map<std::string, std::vector<double>> ns_;
   std::map<std::string, std::vector<double>> ratios_;

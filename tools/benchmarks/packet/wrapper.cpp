@@ -13,6 +13,10 @@ namespace {
 // IPv4: TTL, protocol and checksum. IPv6: payload length, next header and hop limit.
 constexpr std::uint32_t kTtlWord = 14 + 8;
 constexpr std::uint32_t kHopLimitWord = 14 + 4;
+// Of TCP over IPv4.
+constexpr std::size_t kDestination = 14 + 16;
+constexpr std::size_t kPorts = 14 + 20;
+constexpr std::size_t kTcpChecksum = kPorts + 16;
 
 }  // namespace
 
@@ -37,6 +41,11 @@ Wrapper::Wrapper(const Frame& frame, const Expectation& expectation)
   settings.first_backend = expectation.first_backend;
   settings.backends = expectation.backends;
   settings.flows = expectation.flows;
+  settings.outer_ip = expectation.outer_ip;
+  settings.translated = expectation.translated ? 1 : 0;
+  std::memcpy(&settings.destination, frame.data() + kDestination, sizeof(settings.destination));
+  std::memcpy(&settings.ports, frame.data() + kPorts, sizeof(settings.ports));
+  std::memcpy(&settings.checksum, frame.data() + kTcpChecksum, sizeof(settings.checksum));
   std::memcpy(&settings.ethernet_start, frame.data(), sizeof(settings.ethernet_start));
   std::memcpy(&settings.ethernet_middle, frame.data() + 8, sizeof(settings.ethernet_middle));
   std::memcpy(&settings.ethernet_type, frame.data() + 12, sizeof(settings.ethernet_type));

@@ -13,10 +13,12 @@ namespace phalanx::bench {
 // What the wrapped program is expected to do to the frame in each run.
 struct Expectation {
   std::uint32_t verdict = 0;        // enum xdp_action
-  std::uint32_t pushed = 0;         // bytes by which it lengthens the head: 0, 20 or 40
-  std::uint32_t first_backend = 0;  // last four bytes of the lowest outer destination, host order
+  std::uint32_t pushed = 0;         // bytes by which it lengthens the head, even
+  std::uint32_t first_backend = 0;  // last four bytes of the lowest destination, host order
   std::uint32_t backends = 0;       // how many follow each other from there on
   std::uint32_t flows = 1;          // IPv4: the frame is varied into so many, a power of two
+  std::uint32_t outer_ip = 0;       // bytes of the IP header whose destination it is; 0: nobody asks
+  bool translated = false;          // IPv4: it changes the destination, its port and the checksum of TCP
 };
 
 // The frame of the flow of this number: its client's address and port are made of it.

@@ -18,15 +18,20 @@ struct {
 } target SEC(".maps");
 
 /* Set before loading. */
-const volatile __u32 pushed;           /* bytes by which the target lengthens the head: 0, 20 or 40 */
+const volatile __u32 pushed;           /* bytes by which the target lengthens the head */
 const volatile __u32 expected_verdict; /* enum xdp_action */
 const volatile __u32 first_backend;    /* last four bytes of the first backend's address, host order */
 const volatile __u32 backends;         /* how many follow each other from there on */
 const volatile __u64 ethernet_start;   /* the first 8 bytes of the frame, as they lie there */
 const volatile __u32 ethernet_middle;  /* the next 4 */
 const volatile __u16 ethernet_type;    /* the last 2 */
-const volatile __u32 aging_at; /* where in the frame the 4 bytes lie that forwarding changes: the TTL */
-const volatile __u32 aging;    /* what they were, as they lie there */
+const volatile __u32 aging_at;    /* where in the frame the 4 bytes lie that forwarding changes: the TTL */
+const volatile __u32 aging;       /* what they were, as they lie there */
+const volatile __u32 outer_ip;    /* bytes of the IP header whose destination it chooses; 0: of none */
+const volatile __u32 translated;  /* IPv4: the target changes destination, ports and the checksum of TCP */
+const volatile __u32 destination; /* what they were, as they lie there */
+const volatile __u32 ports;
+const volatile __u32 checksum; /* the word that begins with it */
 const volatile __u32
 	flows; /* IPv4: runs take turns through so many, a power of two; 1: all are as the frame */
 
@@ -43,10 +48,10 @@ static __noinline int call_target(struct xdp_md *ctx)
 	return verdict;
 }
 
-/* The outer destination, whose last four bytes lie at the end of the outer header in both families. */
+/* The destination, whose last four bytes lie at the end of the IP header in both families. */
 static __always_inline int is_to_backend(void *data, void *end)
 {
-	__u8 *last = data + sizeof(struct phx_ethernet) + pushed - 4;
+	__u8 *last = data + sizeof(struct phx_ethernet) + outer_ip - 4;
 
 	if ((void *)last + 4 > end)
 		return 0;
@@ -66,6 +71,19 @@ static __always_inline int vary(struct xdp_md *ctx)
 	return 1;
 }
 
+static __always_inline int translate_back(struct xdp_md *ctx)
+{
+	struct phx_ipv4 *ip = (void *)(long)ctx->data + sizeof(struct phx_ethernet);
+	struct phx_tcp *tcp = (void *)(ip + 1);
+
+	if ((void *)(tcp + 1) > (void *)(long)ctx->data_end)
+		return 0;
+	ip->destination = destination;
+	phx_store32(tcp, ports);
+	phx_store32(&tcp->checksum, checksum);
+	return 1;
+}
+
 static __always_inline int restore(struct xdp_md *ctx)
 {
 	struct phx_ethernet *ethernet;
@@ -79,6 +97,8 @@ static __always_inline int restore(struct xdp_md *ctx)
 	phx_store64(ethernet->destination, ethernet_start);
 	phx_store32(ethernet->source + 2, ethernet_middle);
 	ethernet->type = ethernet_type;
+	if (translated && !translate_back(ctx))
+		return 0;
 	return flows <= 1 || vary(ctx);
 }
 
@@ -89,7 +109,7 @@ int wrapper(struct xdp_md *ctx)
 
 	if (verdict != (int)expected_verdict)
 		surprises++;
-	if (pushed && !is_to_backend((void *)(long)ctx->data, (void *)(long)ctx->data_end))
+	if (outer_ip && !is_to_backend((void *)(long)ctx->data, (void *)(long)ctx->data_end))
 		surprises++;
 	return restore(ctx) ? verdict : XDP_ABORTED;
 }
