@@ -61,6 +61,16 @@ PHX_INLINE void phx_tunnel_destination(struct phx_tunnel *tunnel, __u64 first, _
 	phx_store32(&tunnel->destination.family, family);
 }
 
+/*
+ * Whether so many bytes, 65,535 at most, go beyond the frame. verifier: Linux 6.1 does not know how large a
+ * value is whose bytes were swapped, and the compiler believes that nobody need be told.
+ */
+PHX_INLINE int phx_is_beyond(const __u8 *at, __u64 bytes, const __u8 *end)
+{
+	PHX_FORGET(bytes);
+	return at + (bytes & 0xffff) > end;
+}
+
 /* at: the inner packet; payload: bytes that the outer header says it has. */
 PHX_INLINE enum phx_tunnel_kind phx_inner_ipv4(const __u8 *at, const __u8 *end, __u32 payload,
 					       struct phx_tunnel *tunnel)
@@ -102,7 +112,7 @@ PHX_INLINE enum phx_tunnel_kind phx_parse_inner(const __u8 *at, const __u8 *end,
 	enum phx_tunnel_kind kind = protocol == PHX_PROTOCOL_IPV4 ? phx_inner_ipv4(at, end, payload, tunnel)
 								  : phx_inner_ipv6(at, end, payload, tunnel);
 
-	if (kind == PHX_TUNNEL_SOUND && at + payload > end)
+	if (kind == PHX_TUNNEL_SOUND && phx_is_beyond(at, payload, end))
 		return PHX_TUNNEL_LYING;
 	return kind;
 }
@@ -137,7 +147,7 @@ PHX_INLINE enum phx_tunnel_kind phx_parse_gue(const __u8 *at, const __u8 *end, _
 		return PHX_TUNNEL_CUT;
 	tunnel->outer += before;
 	kind = phx_parse_inner(at + before, end, length - before, headers->gue.protocol, tunnel);
-	return kind == PHX_TUNNEL_SOUND && at + payload > end ? PHX_TUNNEL_LYING : kind;
+	return kind == PHX_TUNNEL_SOUND && phx_is_beyond(at, payload, end) ? PHX_TUNNEL_LYING : kind;
 }
 
 /* at: behind the outer IP header, with its whole destination port; port: where GUE is expected, be. */
