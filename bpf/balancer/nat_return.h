@@ -54,9 +54,10 @@ static __noinline int may_return(struct xdp_md *ctx, __u32 offset, __u8 family)
 	return ipv6->next_header == PHX_PROTOCOL_ICMPV6 || may_be_known((__u8 *)source);
 }
 
-/* The VIP and port that the packet's source stands for, if it is a nat backend's. */
-static __always_inline struct phx_nat_source *find_source(const struct phx_packet *packet, __u16 port,
-							  __u8 protocol)
+/* The VIP and port that the packet's source stands for, if it is a nat backend's. In a frame that is gone
+ * before the packet is translated. */
+static __noinline struct phx_nat_source *find_source(const struct phx_packet *packet, __u16 port,
+						     __u8 protocol)
 {
 	struct phx_vip_key key __attribute__((aligned(8)));
 
@@ -69,24 +70,18 @@ static __always_inline struct phx_nat_source *find_source(const struct phx_packe
 }
 
 /* A later fragment has no ports; the first one said whose datagram it is. */
-static __noinline struct phx_nat_source *find_source_of_fragment(const struct phx_packet *packet,
-								 const struct phx_chain *chain)
+static __always_inline struct phx_nat_source *find_source_of_fragment(const struct phx_packet *packet,
+								      const struct phx_chain *chain)
 {
-	struct phx_datagram datagram
-		__attribute__((aligned(8))); /* verifier: the stack is accessed aligned */
-	struct phx_datagram_owner *owner;
+	struct phx_datagram_owner *owner = with_fragments ? recorded(packet, chain) : 0;
 	struct phx_backend *backend;
 	__u32 entry;
 
-	if (!with_fragments)
-		return 0;
-	name_datagram(&datagram, packet, chain);
-	owner = bpf_map_lookup_elem(&fragments, &datagram);
-	if (!owner || now_s() - owner->seen_s > PHX_DATAGRAM_LIFE_S)
+	if (!owner)
 		return 0;
 	entry = owner->entry;
 	backend = bpf_map_lookup_elem(&backends, &entry);
-	return backend ? find_source(packet, backend->port, datagram.protocol) : 0;
+	return backend ? find_source(packet, backend->port, chain->fragments) : 0;
 }
 
 /* How the kernel would route the translated packet. Returns BPF_FIB_LKUP_RET_*, or an error below 0. */
@@ -173,7 +168,7 @@ static __noinline int return_packet(struct xdp_md *ctx, const struct phx_packet 
 	    !(found == BPF_FIB_LKUP_RET_SUCCESS || found == BPF_FIB_LKUP_RET_NO_NEIGH ||
 	      found == BPF_FIB_LKUP_RET_UNSUPP_LWT || (found == BPF_FIB_LKUP_RET_FRAG_NEEDED && may_be_cut)))
 		return counted(PHX_COUNTER_RETURN_UNTOUCHED, XDP_PASS);
-	if (!translate(ctx, packet, PHX_END_SOURCE, source->vip, source->port))
+	if (!phalanx_translate(ctx, packet, PLACE_OF_VIP(source), PHX_END_SOURCE))
 		return counted(PHX_COUNTER_NO_HEADROOM_DROPPED, XDP_DROP); /* verifier: it cannot happen */
 	if (found == BPF_FIB_LKUP_RET_SUCCESS && !is_tagged)
 		verdict = way.ifindex == ctx->ingress_ifindex
