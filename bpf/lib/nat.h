@@ -23,8 +23,11 @@ PHX_INLINE __u64 phx_nat_offset(const struct phx_packet *packet)
 {
 	__u64 l4 = packet->l4;
 
-	asm volatile("" : "+r"(l4));
-	return l4 <= PHX_MAX_L4 ? l4 : 0;
+	PHX_FORGET(l4);
+	if (l4 > PHX_MAX_L4)
+		return 0;
+	PHX_FORGET(l4); /* or this comparison and the caller's become one, of another number */
+	return l4;
 }
 
 /* What an error quotes went the other way. */
