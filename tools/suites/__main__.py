@@ -10,13 +10,13 @@ import time
 from suites.fuzz import run_fuzz
 from suites.gtest import run_gtest
 from suites.kernel import run_kernel, run_vm
-from suites.lab import run_lab
 from suites.leftovers import present, run_leftovers
 from suites.outcome import RESULTS
+from suites.pytest import run_pytest
 from suites.style import run_style
 
 SUITES = {"unit": lambda: run_gtest("unit_tests"), "sim": lambda: run_gtest("sim_tests"), "kernel": run_kernel,
-          "vm": run_vm, "fuzz": run_fuzz, "lab": run_lab, "style": run_style}
+          "vm": run_vm, "fuzz": run_fuzz, "lab": lambda: run_pytest("lab"), "style": run_style}
 PRIVILEGED = ("kernel", "vm", "fuzz", "lab")
 
 

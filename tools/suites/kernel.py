@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The kernel tests, with BPF objects by each compiler: in this host's kernel, and in Linux 6.1 in a virtual machine."""
+"""The kernel tests, with BPF objects by each compiler: in this host's kernel, and in Linux 6.1 in a virtual machine, where
+there are the kernel's tunnel devices too."""
 
 from suites.gtest import LIMIT_S, run_gtest
 from suites.outcome import RESULTS, ROOT, Case
+from suites.pytest import run_pytest
 from suites.tshark import log_frames, log_no_frames, read_by_tshark
 
 _CLANG_19 = "clang 19: "  # so begin the names of cases that use its objects
@@ -20,5 +22,6 @@ def run_kernel():
 
 
 def run_vm():
-    return [Case(prefix + case.name, case.complaint) for prefix, program in _PROGRAMS.items()
-            for case in run_gtest(program, _IN_LINUX_6_1, f"vm_{program}")]
+    cases = [Case(prefix + case.name, case.complaint) for prefix, program in _PROGRAMS.items()
+             for case in run_gtest(program, _IN_LINUX_6_1, f"vm_{program}")]
+    return cases + run_pytest("vm", _IN_LINUX_6_1)
