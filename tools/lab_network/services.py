@@ -42,8 +42,14 @@ GUE6 = _service("gue6", 15, "tcp", 80, "web", forward="gue", backends=_members(6
 # The backends of WEB by the same address and port: they answer the node, which gives the answer the VIP.
 NAT = _service("nat", 16, "tcp", 80, "web", forward="nat", vips=["203.0.113.16"])
 NAT6 = _service("nat6", 16, "tcp", 80, "web", forward="nat", vips=["2001:db8::16"], backends=_members(6))
+# Datagrams in those modes.
+DATAGRAM_GUE = _service("datagram-gue", 14, "udp", 53, "web", forward="gue")
+DATAGRAM_NAT = _service("datagram-nat", 16, "udp", 53, "web", forward="nat", vips=["203.0.113.16"])
+DATAGRAM_NAT6 = _service("datagram-nat6", 16, "udp", 53, "web", forward="nat", vips=["2001:db8::16"],
+                         backends=_members(6))
 SERVICES = {service["name"]: service
-            for service in (WEB, READY, DATAGRAM, WEB6, DIRECT, DIRECT6, GUE, GUE6, NAT, NAT6)}
+            for service in (WEB, READY, DATAGRAM, WEB6, DIRECT, DIRECT6, GUE, GUE6, NAT, NAT6, DATAGRAM_GUE, DATAGRAM_NAT,
+                            DATAGRAM_NAT6)}
 
 
 def node_config(node, services):
