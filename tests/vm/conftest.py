@@ -32,7 +32,7 @@ def network(tmp_path_factory):
     where = ["--pin-dir", directory / "bpf" / "node", "--socket", directory / "socket"]
     run(["mount", "-t", "bpf", "bpf", directory / "bpf"])
     try:
-        network.build(sorted({form.vip for form in FORMS}))
+        network.build([form.vip for form in FORMS if form.device])
         node = network.namespaces[NODE]
         node.run(binary("phalanx"), "up", "--config", directory / "phalanx.json", *where, timeout=60)
         yield network

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from network import BACKEND_ADDRESS, NODE_INTERFACES
 
 PORT = 80
+_TRANSLATED_PORT = 8080
 _SMALLEST_TABLE = 4096
 
 
@@ -14,7 +15,7 @@ class Form:
     forward: str  # as in services[].forward
     inner: int  # family of the client's packets
     outer: int  # family of the backend's address
-    device: str  # of the backend, that takes the outer header off
+    device: str  # of the backend, that takes the outer header off; empty: there is none
     number: int
 
     @property
@@ -25,12 +26,17 @@ class Form:
     def vip(self):
         return f"198.51.100.{self.number}" if self.inner == 4 else f"2001:db8:e::{self.number}"
 
+    @property
+    def server(self):
+        """Where the backend's server listens: (address, port)."""
+        return (self.vip, PORT) if self.device else (BACKEND_ADDRESS[self.outer], _TRANSLATED_PORT)
 
-# What `ip fou add ... gue` leaves of a packet goes to the same devices.
+
+# What FOU leaves of a GUE packet goes to the same devices.
 _TUNNELS = ((4, 4, "tunl0"), (6, 4, "sit0"), (4, 6, "ip6tnl0"), (6, 6, "ip6tnl0"))
-_FORWARDS = ("ipip",)
-FORMS = tuple(Form(forward, *tunnel, number) for number, (forward, tunnel) in enumerate(
-    ((forward, tunnel) for forward in _FORWARDS for tunnel in _TUNNELS), start=10))
+_KINDS = (*(("ipip", *tunnel) for tunnel in _TUNNELS), *(("gue", *tunnel) for tunnel in _TUNNELS),
+          ("nat", 4, 4, ""), ("nat", 6, 6, ""))
+FORMS = tuple(Form(*kind, number) for number, kind in enumerate(_KINDS, start=10))
 
 
 def config():
@@ -38,5 +44,6 @@ def config():
         "node": {"name": "node", "interfaces": list(NODE_INTERFACES)},
         "services": [{"name": form.name, "vips": [form.vip], "protocol": ["tcp", "udp"], "port": PORT,
                       "forward": form.forward, "slots": _SMALLEST_TABLE,
-                      "backends": [{"name": "b1", "address": BACKEND_ADDRESS[form.outer]}]} for form in FORMS],
+                      "backends": [{"name": "b1", "address": BACKEND_ADDRESS[form.outer], "port": form.server[1]}]}
+                     for form in FORMS],
     }

@@ -64,11 +64,11 @@ class Network:
             if namespace.exists():
                 run(["ip", "netns", "delete", namespace.name], check=False)
 
-    def received(self, device):
-        """Packets that a device of the backend has taken in."""
-        text = self._in_backend("/proc/net/dev")
-        line = next(line for line in text.splitlines() if line.split(":")[0].strip() == device)
-        return int(line.split(":")[1].split()[1])
+    def decapsulated(self):
+        """What the backend's tunnel devices have taken in: {device: packets}, without those that took none."""
+        lines = (line.split() for line in self._in_backend("/proc/net/dev").splitlines())
+        return {fields[0].rstrip(":"): int(fields[2]) for fields in lines
+                if fields[0].rstrip(":") in DEVICES and int(fields[2])}
 
     def errors(self):
         """What the backend's stack has refused: {counter: how often}, without those that are 0."""
