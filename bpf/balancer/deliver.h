@@ -23,14 +23,17 @@ static __always_inline int deliver(struct xdp_md *ctx, const struct phx_packet *
 	struct phx_ipv4 *ipv4 = (void *)(long)ctx->data + sizeof(struct phx_ethernet);
 	struct phx_ipv6 *ipv6 = (void *)ipv4;
 	int is_ipv4 = packet->flow.to.family == PHX_FAMILY_IPV4;
-	int room = (int)(hop->mtu - phx_outer_size(choice->backend));
 
 	if ((void *)(ipv4 + 1) > (void *)(long)ctx->data_end)
 		return counted(PHX_COUNTER_NO_HEADROOM_DROPPED, XDP_DROP); /* verifier: it cannot happen */
 	if ((is_ipv4 ? ipv4->ttl : ipv6->hop_limit) <= 1)
 		return expire(ctx, packet);
-	if (hop->mtu && packet->length > room)
-		return turn_back(ctx, packet, room);
+	if (packet->length + PHX_OUTER_MOST > hop->mtu && hop->mtu) { /* rare: no need to know the mode */
+		int room = (int)(hop->mtu - phx_outer_size(choice->backend));
+
+		if (packet->length > room)
+			return turn_back(ctx, packet, room);
+	}
 	if (is_ipv4)
 		phx_age_ipv4(ipv4);
 	else

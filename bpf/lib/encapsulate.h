@@ -12,6 +12,9 @@
 #define PHX_GUE_FIRST_PORT 0xc000u
 #define PHX_GUE_PORT_MASK  0x3fffu
 
+/* The most that phx_outer_size() is. */
+#define PHX_OUTER_MOST (sizeof(struct phx_ipv6) + sizeof(struct phx_gue_headers))
+
 /* Bytes that forwarding to the backend puts before the IP packet. */
 PHX_INLINE __u32 phx_outer_size(const struct phx_backend *backend)
 {

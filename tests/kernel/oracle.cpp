@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
 
 #include "outcome.hpp"
@@ -42,6 +43,7 @@ class Oracle {
 
   std::string ask(const std::string& question) {
     std::string answer;
+    ::signal(SIGPIPE, SIG_IGN);  // where the child has ended, the answer is empty
     if (requests_ == nullptr || std::fprintf(requests_, "%s\n", question.c_str()) < 0) return answer;
     std::fflush(requests_);
     for (int c = 0; (c = std::fgetc(answers_)) != EOF && c != '\n';) answer += static_cast<char>(c);

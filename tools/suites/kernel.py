@@ -4,6 +4,7 @@ there are the kernel's tunnel devices too."""
 
 from concurrent.futures import ThreadPoolExecutor
 
+from suites.child import end_all
 from suites.gtest import LIMIT_S, run_gtest
 from suites.outcome import RESULTS, ROOT, Case
 from suites.pytest import run_pytest
@@ -25,8 +26,13 @@ def run_kernel():
 
 def run_vm():
     """Two machines at a time: each emulates one processor's worth of work."""
-    with ThreadPoolExecutor(2) as pool:
+    pool = ThreadPoolExecutor(2)
+    try:
         runs = [(prefix, pool.submit(run_gtest, program, _IN_LINUX_6_1, f"vm_{program}"))
                 for prefix, program in _PROGRAMS.items()]
         runs.append(("", pool.submit(run_pytest, "vm", _IN_LINUX_6_1)))
-    return [Case(prefix + case.name, case.complaint) for prefix, done in runs for case in done.result()]
+        return [Case(prefix + case.name, case.complaint) for prefix, done in runs for case in done.result()]
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        end_all()
+        raise

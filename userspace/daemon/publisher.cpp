@@ -50,7 +50,7 @@ class Publication {
     wanted_ = VipMap(rows.begin(), rows.end());
     const auto nats = nat_source_rows(engine_);
     wanted_nats_ = NatMap(nats.begin(), nats.end());
-    keep_ways_back_of_lingering();
+    keep_ways_back_of_former_users();
 
     write_new_entries();
     write_new_tables();
@@ -102,11 +102,12 @@ class Publication {
     }
   }
 
-  // Connections of a nat entry that lingers go on as long as their VIP is served.
-  void keep_ways_back_of_lingering() {
+  // Connections of a nat entry that a service uses no more go on as long as their VIP is served, whether the
+  // entry lingers or another service uses it.
+  void keep_ways_back_of_former_users() {
     for (const auto& [key, source] : pinned_nats_) {
       const auto entry = engine_.entries().find(source.entry);
-      if (wanted_nats_.contains(key) || entry == engine_.entries().end() || !entry->second.lingers() ||
+      if (wanted_nats_.contains(key) || entry == engine_.entries().end() ||
           !is_way_back_of(key, entry->second)) {
         continue;
       }

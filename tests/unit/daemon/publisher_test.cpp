@@ -297,6 +297,21 @@ TEST(Publisher, connections_of_a_service_that_is_nat_no_more_go_on_by_nat) {
   }
 }
 
+TEST(Publisher, connections_by_nat_go_on_while_a_service_of_the_other_protocol_keeps_their_backend) {
+  World world;
+  core::Config two = one_nat_service();
+  two.services.push_back(two.services[0]);
+  two.services[1].name = "datagrams";
+  two.services[1].protocols = {core::Protocol::udp};
+  ASSERT_TRUE(world.apply(two));
+  world.resolve_all_next_hops();
+  ASSERT_EQ(world.plane.nat_sources()->size(), 4u);
+  two.services[0].forward = core::Forward::ipip;
+  ASSERT_TRUE(world.apply(two));
+  world.finish_idle_work();
+  EXPECT_EQ(world.plane.nat_sources()->size(), 4u);
+}
+
 TEST(Publisher, the_ways_back_of_a_removed_nat_service_go_with_it) {
   World world;
   core::Config both = one_nat_service();

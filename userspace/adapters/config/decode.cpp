@@ -56,6 +56,11 @@ void decode_interfaces(const MaybeField& field, core::Node& node, Problems& prob
     if (std::find(node.interfaces.begin(), node.interfaces.end(), *name) != node.interfaces.end()) {
       error_at(element, problems, "the interface " + *name + " is listed twice");
     }
+    if (node.interfaces.size() == PHX_MAX_INTERFACES) {
+      error_at(element, problems,
+               "a node has at most " + std::to_string(PHX_MAX_INTERFACES) + " interfaces; " + *name +
+                   " is one more");
+    }
     node.interfaces.push_back(*name);
   }
 }
