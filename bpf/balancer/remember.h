@@ -72,7 +72,10 @@ static __always_inline struct phx_flow_set *flow_set(__u64 hash)
 	return bpf_map_lookup_elem(&flows, &key);
 }
 
-/* row: the flow's; 0: none yet. Where another CPU takes the row away, the next packet tries again. */
+/* Other CPUs may take the very row at the same time, so many in a row hardly. */
+#define REMEMBER_TRIES 3
+
+/* row: the flow's; 0: none yet. Where another CPU takes it away, another one is chosen. */
 static __always_inline void remember(struct phx_flow_set *set, struct phx_flow_row *row, __u64 identity,
 				     __u16 entry, const struct tracked *tracked)
 {
@@ -83,8 +86,19 @@ static __always_inline void remember(struct phx_flow_set *set, struct phx_flow_r
 		.seen_s = tracked->now_s,
 	};
 
-	if (!tracked->quoted && phx_fill_flow(row ? row : phx_least_flow(set), identity, owner))
-		counted(PHX_COUNTER_REMEMBERED, 0);
+	if (tracked->quoted)
+		return;
+	for (int i = 0; i < REMEMBER_TRIES; i++) {
+		__u64 before = identity;
+
+		if (!row)
+			row = phx_least_row(set, &before);
+		if (row && phx_fill_flow(row, before, identity, owner)) {
+			counted(PHX_COUNTER_REMEMBERED, 0);
+			return;
+		}
+		row = 0;
+	}
 }
 
 /*

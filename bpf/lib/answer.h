@@ -29,13 +29,16 @@ PHX_INLINE int phx_may_answer_ipv4(const struct phx_ethernet *ethernet, __u32 so
 {
 	__u8 first = (__u8)source;
 
-	return !(ethernet->destination[0] & 1) && first != 0 && first < 224;
+	return !(ethernet->destination[0] & 1) && first != 0 && first != 127 && first < 224;
 }
 
 /* first, second: the halves of the source. */
 PHX_INLINE int phx_may_answer_ipv6(const struct phx_ethernet *ethernet, __u64 first, __u64 second)
 {
-	return !(ethernet->destination[0] & 1) && (first & 0xff) != 0xff && (first | second) != 0;
+	const __u64 loopback = 1ull << 56; /* the second half of ::1 */
+
+	return !(ethernet->destination[0] & 1) && (first & 0xff) != 0xff && (first | second) != 0 &&
+	       (first || second != loopback);
 }
 
 /* The pseudo-header (RFC 9293 section 3.1, RFC 8200 section 8.1) but for the addresses. */

@@ -12,7 +12,10 @@
 /* Type and code are the first 16-bit word that the checksum covers; the code is 0 in both. */
 PHX_INLINE void phx_echo_type(struct phx_icmp *icmp, __u8 reply)
 {
-	icmp->checksum = phx_checksum_update(icmp->checksum, icmp->type, reply);
+	__u16 checksum = phx_checksum_update(icmp->checksum, icmp->type, reply);
+
+	icmp->checksum =
+		checksum ? checksum : 0xffff; /* of a reply that is all zeros only the latter is right */
 	icmp->type = reply;
 }
 

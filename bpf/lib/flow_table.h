@@ -26,7 +26,6 @@ PHX_ASSERT(PHX_MAX_SERVICES < 0xffffu, "no identity is PHX_FLOW_CLAIMED");
 
 #define PHX_FLOW_WAY_BITS 3
 PHX_ASSERT(1u << PHX_FLOW_WAY_BITS == PHX_FLOW_WAYS, "bits that number a set's rows");
-PHX_ASSERT(PHX_FLOW_CLOSING == 1, "phx_flow_worth");
 
 /* sets: of the table, a power of two, up to 2^22. */
 PHX_INLINE __u32 phx_flow_set_index(__u64 hash, __u32 sets)
@@ -67,31 +66,28 @@ PHX_INLINE int phx_read_flow(const struct phx_flow_row *row, __u64 identity, str
 }
 
 /*
- * What a row is worth; the lowest gives way: a free one, then one that is closing, of which nothing will
- * come, then one that is only beginning, which may be a flood's and must not push out flows that are known to
- * be alive; of one kind the one that was seen least lately. 44 bits, or all of them for a row that is
- * claimed.
+ * What a row is worth; the lowest gives way: a free one, then one that is closing, or only beginning, which
+ * may be a flood's and must not push out flows that are known to be alive; of one kind the one that was seen
+ * least lately. 43 bits, or all of them for a row that is claimed.
  */
 PHX_INLINE __u64 phx_flow_worth(const struct phx_flow_row *row)
 {
 	__u64 identity = phx_flow_row_identity(row);
 	struct phx_flow_owner owner = phx_flow_row_owner(row);
-	__u64 is_open = ~owner.flags & PHX_FLOW_CLOSING;
-	__u64 is_known = (~owner.flags & PHX_FLOW_BEGINNING) / PHX_FLOW_BEGINNING;
+	__u64 is_alive = !(owner.flags & (PHX_FLOW_CLOSING | PHX_FLOW_BEGINNING));
 
 	if (identity == PHX_FLOW_FREE)
 		return 0;
 	if (identity == PHX_FLOW_CLAIMED)
 		return ~0ull >> PHX_FLOW_WAY_BITS;
-	return 1ull << 43 | is_open << 42 | (is_open & is_known) << 41 | (__u64)owner.seen_s << 8 |
-	       owner.fraction;
+	return 1ull << 42 | is_alive << 41 | (__u64)owner.seen_s << 8 | owner.fraction;
 }
 
 /*
- * Which of its rows a set gives to a new flow. The number of the row goes along in the lowest bits of its
- * worth, so that one number grows smaller, instead of a choice among eight pointers.
+ * The row that a set gives to a new flow: its worth, and in the lowest PHX_FLOW_WAY_BITS its number, so that
+ * one number grows smaller, instead of a choice among eight pointers.
  */
-PHX_ONCE __u32 phx_least_way(const struct phx_flow_set *set)
+PHX_ONCE __u64 phx_least_flow(const struct phx_flow_set *set)
 {
 	__u64 least = ~0ull;
 
@@ -103,24 +99,33 @@ PHX_ONCE __u32 phx_least_way(const struct phx_flow_set *set)
 		if (worth < least)
 			least = worth;
 	}
-	return least & (PHX_FLOW_WAYS - 1);
-}
-
-PHX_INLINE struct phx_flow_row *phx_least_flow(struct phx_flow_set *set)
-{
-	__u32 way = phx_least_way(set);
-
-	PHX_FORGET(way); /* of which the verifier does not see the bound that the compiler knows */
-	return &set->rows[way & (PHX_FLOW_WAYS - 1)];
+	return least;
 }
 
 /*
- * Gives the row to a flow, whosesoever it is. Returns 0, with nothing changed, when another CPU was faster.
- * The compare-and-swap and the exchange are full barriers: the owner lies between the two identities.
+ * The row that phx_least_flow() chose, and whose it is. Returns 0 when another CPU has filled it since: a row
+ * that is filled is worth more than before.
  */
-PHX_INLINE int phx_fill_flow(struct phx_flow_row *row, __u64 identity, struct phx_flow_owner owner)
+PHX_INLINE struct phx_flow_row *phx_least_row(struct phx_flow_set *set, __u64 *before)
 {
-	__u64 before = phx_flow_row_identity(row);
+	__u64 least = phx_least_flow(set);
+	__u32 way = (__u32)least;
+	struct phx_flow_row *row;
+
+	PHX_FORGET(way); /* of which the verifier does not see the bound that the compiler knows */
+	row = &set->rows[way & (PHX_FLOW_WAYS - 1)];
+	*before = phx_flow_row_identity(row);
+	return phx_flow_worth(row) == least >> PHX_FLOW_WAY_BITS ? row : 0;
+}
+
+/*
+ * Gives the row to a flow, if it is still that of `before`. Returns 0, with nothing changed, when another CPU
+ * was faster. The compare-and-swap and the exchange are full barriers: the owner lies between the two
+ * identities.
+ */
+PHX_INLINE int phx_fill_flow(struct phx_flow_row *row, __u64 before, __u64 identity,
+			     struct phx_flow_owner owner)
+{
 	union {
 		struct phx_flow_owner owner;
 		__u64 word;

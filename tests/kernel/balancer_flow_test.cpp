@@ -336,14 +336,14 @@ TEST_P(BalancerFlows, that_are_alive_are_not_pushed_out_by_a_flood_of_syns) {
   }
 }
 
-TEST_P(BalancerFlows, of_one_set_give_way_closing_ones_first_then_beginning_ones_then_the_least_lately_seen) {
+TEST_P(BalancerFlows, of_one_set_give_way_closing_and_beginning_ones_first_then_the_least_lately_seen) {
   const std::vector<Packet> all = flows_of_one_set(PHX_FLOW_WAYS + 4);
   const std::uint32_t now = now_s();
   for (std::uint32_t i = 0; i < PHX_FLOW_WAYS; i++) know(all[i], another, 0, now - 100 + i);
   know(all[6], another, PHX_FLOW_CLOSING, now);
   know(all[4], another, PHX_FLOW_BEGINNING, now);
   std::uint32_t next = PHX_FLOW_WAYS;
-  for (const std::uint32_t gives_way : {6u, 4u, 0u, 1u}) {
+  for (const std::uint32_t gives_way : {4u, 6u, 0u, 1u}) {
     EXPECT_TRUE(balancer.remembered(all[gives_way]).has_value());
     balancer.run(Packet(all[next]).flags(kSyn));
     balancer.run(all[next]);  // alive
