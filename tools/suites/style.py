@@ -44,7 +44,7 @@ def _format(sources):
 
 
 def _spdx(sources):
-    files = [path for path in sources if not path.endswith(UNMARKED) and not path.startswith("LICENSES/")
+    files = [path for path in sources if not path.endswith(UNMARKED) and not path.startswith(("LICENSES/", "tests/fuzz/corpus/"))
              and os.path.basename(path) not in UNMARKED_NAMES]
     bare = []
     for path in files:
