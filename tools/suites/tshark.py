@@ -41,6 +41,7 @@ def read_by_tshark():
 
 def _numbers(capture, display_filter):
     argv = ["tshark", "-X", f"lua_script:{GUE}", "-r", FRAMES / capture, "-T", "fields", "-e", "frame.number",
+            "-o", "ip.defragment:FALSE", "-o", "ipv6.defragment:FALSE",
             "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE"]
     log = RESULTS / f"tshark-{capture}.log"
     done = run([*argv, *(["-Y", display_filter] if display_filter else [])], LIMIT_S, ROOT, log)
