@@ -18,8 +18,8 @@ struct RunResult {
   Bytes frame;
 };
 
-// frame: 14 to 3,500 bytes. ingress: the interface of this namespace that the packet comes in by, one with an XDP
-// program; 0: the loopback interface.
+// frame: 14 to 3,500 bytes. ingress: the interface of this namespace that the packet comes in by, one with an
+// XDP program; 0: the loopback interface.
 RunResult run_program(int program_fd, const Bytes& frame, std::uint32_t ingress = 0);
 
 // What BPF_PROG_TEST_RUN gives as ingress: the loopback interface.

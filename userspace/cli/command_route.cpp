@@ -14,7 +14,7 @@ namespace {
 using nlohmann::json;
 
 std::string endpoint(const json& place) {
-  const auto address = place.at("address").get<std::string>();
+  auto address = place.at("address").get<std::string>();
   const json& port = place.at("port");
   if (port.is_null()) {
     return address;

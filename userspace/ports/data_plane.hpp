@@ -49,9 +49,9 @@ class DataPlaneView {
   virtual phx_traffic backend_traffic(std::uint16_t entry) const = 0;
   virtual std::vector<std::uint64_t> counters() const = 0;  // by enum phx_counter
 
-  // What a piece of the flow table holds (about ten thousand rows: a fraction of a millisecond), from `cursor`
-  // on; nothing, perhaps. The walk is over when `cursor` has ended. Flows that come and go meanwhile may be
-  // seen or not.
+  // What a piece of the flow table holds (about ten thousand rows: a fraction of a millisecond), from
+  // `cursor` on; nothing, perhaps. The walk is over when `cursor` has ended. Flows that come and go meanwhile
+  // may be seen or not.
   virtual std::vector<RememberedFlow> next_flows(FlowCursor& cursor) const = 0;
 };
 
