@@ -26,7 +26,7 @@ struct tracked {
 	__u8 fraction;      /* of that second, in 256ths */
 	__u8 protocol_flag; /* PHX_FLOW_UDP or 0 */
 	__u8 tcp_flags;     /* of UDP: 0 */
-	__u8 opens;         /* the first packet of a flow, or one that may be */
+	__u8 opens;         /* the first packet of a flow, or one that may be, or about such a one */
 	__u8 begins;        /* the first packet of a flow: a SYN */
 	__u8 on_down;       /* enum phx_on_down */
 	__u8 quoted; /* an error about a packet of the flow, which is no sign of its life: nothing is written
@@ -178,7 +178,7 @@ static __always_inline int choose_by_flow(struct xdp_md *ctx, struct choice *cho
 		.fraction = now_ns % NS_PER_S >> 22,
 		.protocol_flag = packet->flow.to.protocol == PHX_PROTOCOL_UDP ? PHX_FLOW_UDP : 0,
 		.on_down = service->on_down,
-		.opens = !packet->quoted,
+		.opens = packet->flow.to.protocol != PHX_PROTOCOL_TCP,
 		.quoted = packet->quoted,
 	};
 

@@ -90,6 +90,21 @@ TEST_F(BalancerIcmpErrors, reach_the_backend_that_the_flow_table_has_and_leave_n
   EXPECT_EQ(after->flags, owner.flags);
 }
 
+// The node may never have seen the flow: it came by another one.
+TEST_F(BalancerIcmpErrors, about_unknown_flows_go_where_the_next_packets_of_these_would_go) {
+  for (std::uint32_t i = 0; i <= service; i++) {
+    balancer.rewrite_slots(i, {b1.entry, PHX_NO_ENTRY, b2.entry, PHX_SLOT_TRACKED});
+  }
+  expect(balancer.run(about4(tcp4(vip4, client4))))
+      .tx()
+      .encapsulated_to(b2)
+      .counted({"sent", "by_previous", "by_quote"});
+  for (const Packet& error : {about4(udp4(vip4, client4)), about6(udp6(vip6, client6))}) {
+    expect(balancer.run(error)).tx().encapsulated_to(b1).counted({"sent", "by_quote"});
+  }
+  EXPECT_EQ(balancer.flows(), 0u);
+}
+
 TEST_F(BalancerIcmpErrors, reach_the_backup_when_the_primary_is_down) {
   balancer.take_down(b1);
   expect(balancer.run(about4(udp4(vip4, client4))))

@@ -20,7 +20,7 @@ UPLOAD = 1 << 20  # bytes
 LARGE_REQUEST = 3000  # does not fit a packet of the client
 LARGE_ANSWER = 4096
 ROUNDS = 20
-ATTEMPTS = 8
+ATTEMPTS = 3
 
 
 def _vips(*services):
