@@ -9,20 +9,46 @@
 #include "balancer/rare.h"
 #include "balancer/serve.h"
 
+/* Most services are found here; PHX_NO_SERVICE: `vips` knows. */
+static __always_inline __u32 cached_service(const struct phx_vip_key *to)
+{
+	__u32 place = phx_vip_cache_index(to);
+	struct phx_vip_cache_row *row = bpf_map_lookup_elem(&vip_cache, &place);
+	__u64 found = row ? *(volatile __u64 *)&row->key.port : 0;
+
+	if ((__u32)found != phx_load32(&to->port) ||
+	    phx_load64(row->key.address) != phx_load64(to->address) ||
+	    phx_load64(row->key.address + 8) != phx_load64(to->address + 8))
+		return PHX_NO_SERVICE;
+	return found >> 32;
+}
+
+/* Returns PHX_NO_SERVICE where none is at that address and port. */
+static __always_inline __u32 service_at(const struct phx_vip_key *to)
+{
+	struct phx_vip *vip = bpf_map_lookup_elem(&vips, to);
+
+	return vip ? vip->service : PHX_NO_SERVICE;
+}
+
 SEC("xdp")
 int phalanx_xdp(struct xdp_md *ctx)
 {
 	struct phx_packet packet;
-	struct phx_vip *vip;
+	__u32 service;
 
 	if (!phx_parse_plain((void *)(long)ctx->data, (void *)(long)ctx->data_end, &packet))
 		return phalanx_any(ctx);
-	if (!may_be_known(packet.flow.to.address))
-		return with_nat && may_be_known(packet.flow.source) ? phalanx_return(ctx, 0) : XDP_PASS;
-	vip = bpf_map_lookup_elem(&vips, &packet.flow.to);
-	if (!vip)
+	service = cached_service(&packet.flow.to);
+	if (service == PHX_NO_SERVICE) {
+		if (!may_be_known(packet.flow.to.address))
+			return with_nat && may_be_known(packet.flow.source) ? phalanx_return(ctx, 0)
+									    : XDP_PASS;
+		service = service_at(&packet.flow.to);
+	}
+	if (service == PHX_NO_SERVICE)
 		return phalanx_any(ctx);
-	return serve(ctx, &packet, vip->service, 0, 0);
+	return serve(ctx, &packet, service, 0, 0);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

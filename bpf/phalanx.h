@@ -28,7 +28,7 @@
 #define PHX_OFFSET(type, field) __builtin_offsetof(type, field)
 
 /* Raised whenever a map's key or value changes shape or meaning: pins of another layout are not adopted. */
-#define PHX_LAYOUT_VERSION 2u
+#define PHX_LAYOUT_VERSION 3u
 
 /* ---------------------------------------------------------------------------------------------- limits */
 
@@ -162,6 +162,38 @@ static inline __u32 phx_vip_filter_bit(__u64 first, __u64 second)
 	return (__u32)((first * 0xff51afd7ed558ccdull + second * 0xc4ceb9fe1a85ec53ull) >> 49);
 }
 PHX_ASSERT(PHX_VIP_FILTER_BITS == 1u << (64 - 49), "the upper bits of the product choose the bit");
+
+/*
+ * Map `vip_cache`: array of PHX_VIP_CACHE_ROWS rows, memory-mapped. W: control. R: path.
+ * Rows of services in `vips` once more, each at phx_vip_cache_index() where that place is free: the path
+ * finds most services by one load from an array, and looks into the hash for the others only. The 8 bytes
+ * from key.port on are stored at once; a family of NONE says that the row holds nothing. The address of a row
+ * is written once, before the row is first filled, and stays when it is emptied: a reader between two loads
+ * never takes one VIP for another.
+ */
+#define PHX_VIP_CACHE_ROWS 4096u
+struct phx_vip_cache_row {
+	struct phx_vip_key key;
+	__u32 service;    /* index into `services` */
+	__u8 reserved[8]; /* 0 */
+};
+PHX_ASSERT(sizeof(struct phx_vip_cache_row) == 32, "vip cache row size: half a cache line");
+PHX_ASSERT(PHX_OFFSET(struct phx_vip_cache_row, key.port) == 16, "the second half is stored at once");
+PHX_ASSERT(PHX_OFFSET(struct phx_vip_cache_row, service) == 20, "the second half is stored at once");
+
+/* Returns the one row that may hold the key. */
+static inline __u32 phx_vip_cache_index(const struct phx_vip_key *key)
+{
+	__u64 address[2];
+	__u32 rest;
+
+	__builtin_memcpy(address, key->address, sizeof(address));
+	__builtin_memcpy(&rest, &key->port, sizeof(rest));
+	return (__u32)((address[0] * 0xff51afd7ed558ccdull + address[1] * 0xc4ceb9fe1a85ec53ull +
+			rest * 0xbf58476d1ce4e5b9ull) >>
+		       52);
+}
+PHX_ASSERT(PHX_VIP_CACHE_ROWS == 1u << (64 - 52), "the upper bits of the product choose the row");
 
 /*
  * Map `services`: array, memory-mapped. W: control. R: path.

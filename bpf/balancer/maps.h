@@ -15,7 +15,8 @@
 const volatile __u8 with_nat = 1;
 const volatile __u8 with_fragments = 1;
 
-/* Control sets max_entries of all but `counters` and `vip_filter` before it loads the object (node.limits).
+/* Control sets max_entries of all but `counters`, `vip_filter` and `vip_cache` before it loads the object
+ * (node.limits).
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -31,6 +32,14 @@ struct {
 	__type(key, __u32);
 	__type(value, struct phx_vip_filter);
 } vip_filter SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, PHX_VIP_CACHE_ROWS);
+	__type(key, __u32);
+	__type(value, struct phx_vip_cache_row);
+} vip_cache SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

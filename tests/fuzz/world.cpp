@@ -152,6 +152,9 @@ void put_service(const PutRow& put, const Service& service, std::uint32_t index)
       const phx_vip_key key = key_of(vip(10, is_ipv6), service.port, protocol);
       const phx_vip vip{index, 0};
       put("vips", &key, &vip);
+      const std::uint32_t place = phx_vip_cache_index(&key);
+      const phx_vip_cache_row row{key, index, {}};
+      if (index % 4 != 3) put("vip_cache", &place, &row);  // the others are found in the hash
     }
   }
 }

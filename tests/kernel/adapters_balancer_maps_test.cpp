@@ -388,9 +388,9 @@ TEST_F(BalancerMapsTest, default_limits_take_less_than_32_mebibytes) {
   PinDirectory directory = locked();
   ASSERT_TRUE(BalancerMaps::create(directory, core::Limits{}));
   std::uint64_t bytes = 0;
-  for (const char* name :
-       {"state", "vips", "vip_filter", "services", "slots", "backends", "backend_status", "service_traffic",
-        "backend_traffic", "counters", "flows", "nat_sources", "interfaces", "fragments", "answers"}) {
+  for (const char* name : {"state", "vips", "vip_filter", "vip_cache", "services", "slots", "backends",
+                           "backend_status", "service_traffic", "backend_traffic", "counters", "flows",
+                           "nat_sources", "interfaces", "fragments", "answers"}) {
     const auto map = open_pin(directory.pin(name), PinAccess::read_only);
     ASSERT_TRUE(map) << map.error().message;
     std::ifstream info(fmt::format("/proc/self/fdinfo/{}", map->get()));

@@ -178,7 +178,19 @@ void BalancerRun::fill_vip_filter() {
 }
 
 void BalancerRun::point_vip_at(std::uint8_t protocol, const Endpoint& vip, std::uint32_t service) {
-  write(object_->maps.vips, vip_key(vip.address, vip.port, protocol), phx_vip{service, 0});
+  const phx_vip_key key = vip_key(vip.address, vip.port, protocol);
+  write(object_->maps.vips, key, phx_vip{service, 0});
+  cache(protocol, vip, phx_vip_cache_row{key, service, {}});
+}
+
+void BalancerRun::cache(std::uint8_t protocol, const Endpoint& vip, const phx_vip_cache_row& row) {
+  const phx_vip_key key = vip_key(vip.address, vip.port, protocol);
+  write(object_->maps.vip_cache, phx_vip_cache_index(&key), row);
+}
+
+phx_vip_cache_row BalancerRun::cached(std::uint8_t protocol, const Endpoint& vip) const {
+  const phx_vip_key key = vip_key(vip.address, vip.port, protocol);
+  return read<phx_vip_cache_row>(object_->maps.vip_cache, phx_vip_cache_index(&key));
 }
 
 std::uint32_t BalancerRun::serve(std::uint8_t protocol, const Endpoint& vip, const Backend& primary,

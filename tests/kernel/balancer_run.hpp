@@ -60,6 +60,9 @@ class BalancerRun {
   // The service's row as it stands, to be broken.
   void rewrite_service(std::uint32_t service, const std::function<void(phx_service&)>& change);
   void point_vip_at(std::uint8_t protocol, const Endpoint& vip, std::uint32_t service);
+  // The row of `vip_cache` where the VIP's services may be.
+  void cache(std::uint8_t protocol, const Endpoint& vip, const phx_vip_cache_row& row);
+  [[nodiscard]] phx_vip_cache_row cached(std::uint8_t protocol, const Endpoint& vip) const;
 
   // All slots of the service, as they are from now on.
   void rewrite_slots(std::uint32_t service, const phx_slot& slot);

@@ -175,6 +175,7 @@ void BalancerSetup::add_service(const Service& service) {
   key.port = htons(port);
   key.protocol = protocol;
   write(object_->maps.vips, key, phx_vip{index, 0});
+  write(object_->maps.vip_cache, phx_vip_cache_index(&key), phx_vip_cache_row{key, index, {}});
 }
 
 void BalancerSetup::admit(const phx_vip_key& key) {

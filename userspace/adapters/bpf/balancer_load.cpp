@@ -114,9 +114,9 @@ Result<void> map_rows(int map, const char* name, bool writable, MappedArray<Row>
 }  // namespace
 
 const std::array<const char*, BalancerMaps::kMapCount> BalancerMaps::kMapNames = {
-    "state",       "vips",           "vip_filter",      "services",        "slots",
-    "backends",    "backend_status", "service_traffic", "backend_traffic", "flows",
-    "nat_sources", "interfaces",     "fragments",       "answers",         "counters"};
+    "state",      "vips",           "vip_filter",      "vip_cache",       "services", "slots",
+    "backends",   "backend_status", "service_traffic", "backend_traffic", "flows",    "nat_sources",
+    "interfaces", "fragments",      "answers",         "counters"};
 
 Result<BalancerMaps::Pinned> BalancerMaps::inspect(const PinDirectory& directory) {
   if (directory.has("agent_vips")) {
@@ -216,6 +216,11 @@ Result<BalancerMaps> BalancerMaps::open(const PinDirectory& directory) {
   if (!program) {
     return Failure(program.error());
   }
+  const auto vips = maps->vips();
+  if (!vips) {
+    return Failure(vips.error());
+  }
+  maps->vip_cache_.refill(*vips);
   maps->program_.descriptor = std::move(*program);
   maps->header()->writer_pid = static_cast<std::uint32_t>(::getpid());
   return maps;
@@ -271,6 +276,11 @@ Result<BalancerMaps> BalancerMaps::open_pins(const PinDirectory& directory, Acce
 Result<void> BalancerMaps::map_arrays(Access access) {
   const bool writable = access == Access::read_write;
   Result<void> done = map_rows(map(kVipFilter), kMapNames[kVipFilter], writable, vip_filter_);
+  MappedArray<phx_vip_cache_row> vip_cache;
+  if (done) {
+    done = map_rows(map(kVipCache), kMapNames[kVipCache], writable, vip_cache);
+    vip_cache_ = VipCache(std::move(vip_cache));
+  }
   if (done) {
     done = map_rows(map(kServices), kMapNames[kServices], writable, services_);
   }
@@ -315,6 +325,7 @@ Result<void> BalancerMaps::check_sizes() const {
       {4, sizeof(StatePage), state_pages(limits)},
       {sizeof(phx_vip_key), sizeof(phx_vip), limits.services * PHX_VIPS_PER_SERVICE},
       {4, sizeof(phx_vip_filter), 1},
+      {4, sizeof(phx_vip_cache_row), PHX_VIP_CACHE_ROWS},
       {4, sizeof(phx_service), limits.services},
       {4, sizeof(phx_slot), limits.slots},
       {4, sizeof(phx_backend), limits.backends},

@@ -221,9 +221,12 @@ void BalancerMaps::admit_to_filter(const phx_vip_key& key) {
   publish(word, observe(word) | std::uint64_t{1} << bit % 64);
 }
 
+// The cache holds nothing that `vips` does not, also when the process is killed in between.
 Result<void> BalancerMaps::put_vip(const phx_vip_key& key, const phx_vip& vip) {
   admit_to_filter(key);
+  vip_cache_.remove(key);
   if (::bpf_map_update_elem(map(kVips), &key, &vip, BPF_ANY) == 0) {
+    vip_cache_.put(key, vip.service);
     return {};
   }
   if (errno == E2BIG) {
@@ -236,6 +239,7 @@ Result<void> BalancerMaps::put_vip(const phx_vip_key& key, const phx_vip& vip) {
 }
 
 Result<void> BalancerMaps::remove_vip(const phx_vip_key& key) {
+  vip_cache_.remove(key);
   if (::bpf_map_delete_elem(map(kVips), &key) == 0 || errno == ENOENT) {
     return {};
   }

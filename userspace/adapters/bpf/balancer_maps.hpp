@@ -17,6 +17,7 @@
 #include "adapters/bpf/descriptor.hpp"
 #include "adapters/bpf/mapped_array.hpp"
 #include "adapters/bpf/pin_directory.hpp"
+#include "adapters/bpf/vip_cache.hpp"
 #include "core/applied_state.hpp"
 #include "core/config.hpp"
 #include "core/result.hpp"
@@ -137,6 +138,7 @@ class BalancerMaps final : public ports::DataPlane {
     kState,  // first: while it is pinned without its magic number, the directory is half made
     kVips,
     kVipFilter,
+    kVipCache,
     kServices,
     kSlots,
     kBackends,
@@ -173,6 +175,7 @@ class BalancerMaps final : public ports::DataPlane {
   PathProgram program_;
   std::array<Descriptor, kMapCount> maps_;
   MappedArray<phx_vip_filter> vip_filter_;
+  VipCache vip_cache_;
   MappedArray<phx_service> services_;
   MappedArray<phx_slot> slots_;
   MappedArray<phx_backend> backends_;
