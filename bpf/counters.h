@@ -11,11 +11,11 @@
 #define PHX_COUNTERS(X)                                                                                      \
 	X(SENT, sent, "packets to a backend sent back through the interface they came in by")                \
 	X(REDIRECTED, redirected, "packets to a backend sent through another interface")                     \
-	X(BY_BACKUP, by_backup, "packets sent to a slot's backup because its primary is down")               \
-	X(BY_FLOW, by_flow, "packets of tracked slots sent where the flow table says")                       \
-	X(BY_PREVIOUS, by_previous, "packets of tracked slots that nobody remembered, sent to previous")     \
+	X(BY_BACKUP, by_backup, "packets given to a slot's backup because its primary is down")              \
+	X(BY_FLOW, by_flow, "packets of tracked slots given to whom the flow table names")                   \
+	X(BY_PREVIOUS, by_previous, "packets of tracked slots that nobody remembered, given to previous")    \
 	X(REMEMBERED, remembered, "flows put into the flow table")                                           \
-	X(LAST_GOOD, last_good, "packets sent to a primary that is down, by the last-good rule")             \
+	X(LAST_GOOD, last_good, "packets given to a primary that is down, by the last-good rule")            \
 	X(REJECTED, rejected, "packets refused by a TCP reset or ICMP unreachable: no backend was up")       \
 	X(NO_BACKEND_DROPPED, no_backend_dropped,                                                            \
 	  "packets dropped because the slot's primary and backup are both down")                             \
@@ -30,8 +30,9 @@
 	X(TOO_BIG_DROPPED, too_big_dropped,                                                                  \
 	  "packets too big for the way to their backend dropped without an answer")                          \
 	X(ANSWERS_LIMITED, answers_limited, "ICMP errors not sent because of their rate limit")              \
-	X(FRAGMENT_RECORDED, fragment_recorded, "datagrams whose first fragment was sent and recorded")      \
-	X(BY_RECORD, by_record, "later fragments sent where the first one of their datagram went")           \
+	X(FRAGMENT_RECORDED, fragment_recorded,                                                              \
+	  "datagrams whose first fragment went on, or was passed, and was recorded")                         \
+	X(BY_RECORD, by_record, "later fragments given to whom the first one of their datagram went")        \
 	X(FRAGMENT_EARLY_DROPPED, fragment_early_dropped,                                                    \
 	  "later fragments to a VIP dropped because no first one was recorded")                              \
 	X(FRAGMENT_ORPHAN_DROPPED, fragment_orphan_dropped,                                                  \
@@ -41,7 +42,7 @@
 	  "answers of nat backends made the VIP's, and left to the node's kernel to be sent")                \
 	X(RETURN_UNTOUCHED, return_untouched,                                                                \
 	  "packets of nat backends passed as they are: for the node itself, or for where it sends nothing")  \
-	X(BY_QUOTE, by_quote, "ICMP errors sent to the backend whose answer they quote")                     \
+	X(BY_QUOTE, by_quote, "ICMP errors about an answer of a service, given to the backend of the flow")  \
 	X(ECHO_ANSWERED, echo_answered, "ICMP and ICMPv6 echo requests to a VIP answered")                   \
 	X(ICMP_PASSED, icmp_passed, "other ICMP and ICMPv6 to a VIP that is about no service, passed")       \
 	X(UNMATCHED_PASSED, unmatched_passed, "packets to a VIP on a port without service, passed")          \

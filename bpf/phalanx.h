@@ -302,8 +302,8 @@ PHX_ASSERT(sizeof(struct phx_traffic) == 16, "traffic size");
 struct phx_flow_owner {
 	__u16 entry;   /* who serves the flow */
 	__u8 flags;    /* PHX_FLOW_* */
-	__u8 fraction; /* of the second of its first packet, in 256ths: what began in one second has an order
-			*/
+	__u8 fraction; /* of the second of its first packet, in units of 2^22 ns: of what began in one second,
+			* what was first */
 	__u32 seen_s;  /* CLOCK_MONOTONIC, in seconds, of its last packet */
 };
 PHX_ASSERT(sizeof(struct phx_flow_owner) == 8, "flow owner size: read and written at once");
@@ -362,8 +362,7 @@ PHX_ASSERT(sizeof(struct phx_nat_source) == 24, "nat source size");
 /*
  * Map `fragments`: LRU hash, struct phx_datagram -> struct phx_datagram_owner, node.limits.fragments rows.
  * W, R: path. Where the first fragment of a datagram went, or which nat backend it came from, for those
- * that follow it. Nothing but fragments
- * uses it, so that whoever fills it hurts fragments only.
+ * that follow it. Nothing but fragments uses it, so that whoever fills it hurts fragments only.
  */
 struct phx_datagram {
 	__u8 source[16];
@@ -375,11 +374,12 @@ struct phx_datagram {
 };
 PHX_ASSERT(sizeof(struct phx_datagram) == 40, "datagram size");
 struct phx_datagram_owner {
-	__u32 service; /* index into `services` */
-	__u16 entry;
-	__u16 reserved; /* 0 */
-	__u32 seen_s;   /* CLOCK_MONOTONIC, in seconds: older than PHX_DATAGRAM_LIFE_S counts as absent */
-	__u32 hash;     /* high half of the flow's slot hash: what outer headers are made of */
+	__u32 service; /* index into `services`; PHX_NO_SERVICE: it was passed */
+	__u16 entry;   /* PHX_NO_ENTRY: it was passed */
+	__u8 protocol; /* TCP or UDP, whatever stands before it; 0: of what was passed, perhaps another */
+	__u8 reserved; /* 0 */
+	__u32 seen_s;  /* CLOCK_MONOTONIC, in seconds: older than PHX_DATAGRAM_LIFE_S counts as absent */
+	__u32 hash;    /* high half of the flow's slot hash: what outer headers are made of */
 };
 PHX_ASSERT(sizeof(struct phx_datagram_owner) == 16, "datagram owner size");
 #define PHX_DATAGRAM_LIFE_S                                                                                  \

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Where the first fragment of a datagram went, so that the others follow it. Those that come before it, or
- * after its record was pushed out, are dropped: whoever sent the datagram sends it again.
+ * Where the first fragment of a datagram went, to a backend or to the node's own kernel, so that the others
+ * follow it. Those that come before it, or after its record was pushed out, are dropped: whoever sent the
+ * datagram sends it again.
  */
 #ifndef PHALANX_BALANCER_FRAGMENTS_H
 #define PHALANX_BALANCER_FRAGMENTS_H
@@ -50,7 +51,7 @@ static __noinline struct phx_datagram_owner *recorded(const struct phx_packet *p
 static __always_inline int follow(struct xdp_md *ctx, const struct phx_packet *packet,
 				  const struct phx_chain *chain)
 {
-	struct phx_datagram_owner *owner = with_fragments ? recorded(packet, chain) : 0;
+	struct phx_datagram_owner *owner = recorded(packet, chain);
 	struct phx_service *service;
 	struct choice choice;
 	__u32 service_index;
@@ -58,6 +59,8 @@ static __always_inline int follow(struct xdp_md *ctx, const struct phx_packet *p
 	if (!owner)
 		return counted(PHX_COUNTER_FRAGMENT_EARLY_DROPPED, XDP_DROP);
 	service_index = owner->service;
+	if (service_index == PHX_NO_SERVICE)
+		return counted(PHX_COUNTER_UNMATCHED_PASSED, XDP_PASS);
 	service = bpf_map_lookup_elem(&services, &service_index);
 	if (!service)
 		return counted(PHX_COUNTER_FRAGMENT_ORPHAN_DROPPED, XDP_DROP);
@@ -68,7 +71,7 @@ static __always_inline int follow(struct xdp_md *ctx, const struct phx_packet *p
 	return deliver(ctx, packet, &choice, service_index, (__u64)owner->hash << 32, DELIVERED);
 }
 
-/* The first fragment of the datagram goes to this entry. */
+/* The first fragment of the datagram went to this entry; to no service's: it was passed. */
 static __noinline void record(const struct phx_packet *packet, const struct phx_chain *chain,
 			      __u32 service_index, __u32 entry, __u64 hash)
 {
@@ -76,6 +79,7 @@ static __noinline void record(const struct phx_packet *packet, const struct phx_
 	struct phx_datagram_owner owner = {
 		.service = service_index,
 		.entry = (__u16)entry,
+		.protocol = packet->flow.to.protocol,
 		.seen_s = now_s(),
 		.hash = (__u32)(hash >> 32),
 	};

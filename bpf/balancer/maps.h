@@ -10,10 +10,9 @@
 
 /*
  * Load-time settings (W: control, before it loads the object): what is off is pruned by the verifier.
- * with_nat: what nat backends answer is looked up in `nat_sources`. with_fragments: `fragments` is used.
+ * with_nat: what nat backends answer is looked up in `nat_sources`.
  */
 const volatile __u8 with_nat = 1;
-const volatile __u8 with_fragments = 1;
 
 /* Control sets max_entries of all but `counters`, `vip_filter` and `vip_cache` before it loads the object
  * (node.limits).

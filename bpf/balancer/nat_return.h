@@ -73,7 +73,7 @@ static __noinline struct phx_nat_source *find_source(const struct phx_packet *pa
 static __always_inline struct phx_nat_source *find_source_of_fragment(const struct phx_packet *packet,
 								      const struct phx_chain *chain)
 {
-	struct phx_datagram_owner *owner = with_fragments ? recorded(packet, chain) : 0;
+	struct phx_datagram_owner *owner = recorded(packet, chain);
 	struct phx_backend *backend;
 	__u32 entry;
 
@@ -81,7 +81,7 @@ static __always_inline struct phx_nat_source *find_source_of_fragment(const stru
 		return 0;
 	entry = owner->entry;
 	backend = bpf_map_lookup_elem(&backends, &entry);
-	return backend ? find_source(packet, backend->port, chain->fragments) : 0;
+	return backend ? find_source(packet, backend->port, owner->protocol) : 0;
 }
 
 /* How the kernel would route the translated packet. Returns BPF_FIB_LKUP_RET_*, or an error below 0. */
@@ -153,6 +153,8 @@ static __always_inline int send_on(struct xdp_md *ctx, __u8 family, const struct
  * for the client's neighbour, to fragment, to encapsulate, to put on a tag, to send through an interface that
  * takes no redirected frames. What it would answer by an error is left to it as it is, so that the backend
  * gets the error and understands it; likewise what is for the node itself, such as the answers to its probes.
+ * Of a tagged frame the interface that it came in by is the tag's parent, which need not forward. Returns the
+ * verdict, with DELIVERED if the packet was translated.
  */
 static __noinline int return_packet(struct xdp_md *ctx, const struct phx_packet *packet,
 				    const struct phx_nat_source *source, int is_tagged)
@@ -166,7 +168,8 @@ static __noinline int return_packet(struct xdp_md *ctx, const struct phx_packet 
 	read_life(ctx, family, &may_be_cut, &lives);
 	if (!lives ||
 	    !(found == BPF_FIB_LKUP_RET_SUCCESS || found == BPF_FIB_LKUP_RET_NO_NEIGH ||
-	      found == BPF_FIB_LKUP_RET_UNSUPP_LWT || (found == BPF_FIB_LKUP_RET_FRAG_NEEDED && may_be_cut)))
+	      found == BPF_FIB_LKUP_RET_UNSUPP_LWT || (found == BPF_FIB_LKUP_RET_FWD_DISABLED && is_tagged) ||
+	      (found == BPF_FIB_LKUP_RET_FRAG_NEEDED && may_be_cut)))
 		return counted(PHX_COUNTER_RETURN_UNTOUCHED, XDP_PASS);
 	if (!phalanx_translate(ctx, packet, PLACE_OF_VIP(source), PHX_END_SOURCE))
 		return counted(PHX_COUNTER_NO_HEADROOM_DROPPED, XDP_DROP); /* verifier: it cannot happen */
@@ -175,10 +178,10 @@ static __noinline int return_packet(struct xdp_md *ctx, const struct phx_packet 
 				  ? XDP_TX
 				  : bpf_redirect_map(&interfaces, way.ifindex, XDP_PASS);
 	if (verdict == XDP_PASS)
-		return counted(PHX_COUNTER_RETURNED_BY_KERNEL, XDP_PASS);
+		return counted(PHX_COUNTER_RETURNED_BY_KERNEL, XDP_PASS | DELIVERED);
 	if (!send_on(ctx, family, &way))
 		return counted(PHX_COUNTER_NO_HEADROOM_DROPPED, XDP_DROP); /* verifier: it cannot happen */
-	return counted(PHX_COUNTER_RETURNED, verdict);
+	return counted(PHX_COUNTER_RETURNED, verdict | DELIVERED);
 }
 
 /* A frame without tags, of no VIP; is_tagged: it had some. */
@@ -188,6 +191,7 @@ __noinline int phalanx_return(struct xdp_md *ctx, __u32 is_tagged)
 	struct phx_chain chain = {};
 	enum phx_kind kind = phx_parse_rare(ctx, &chain, &packet);
 	struct phx_nat_source *source = 0;
+	int verdict;
 
 	if (kind == PHX_KIND_FRAGMENT)
 		source = find_source_of_fragment(&packet, &chain);
@@ -195,9 +199,10 @@ __noinline int phalanx_return(struct xdp_md *ctx, __u32 is_tagged)
 		source = find_source(&packet, packet.flow.source_port, packet.flow.to.protocol);
 	if (!source)
 		return XDP_PASS;
-	if (with_fragments && packet.part == PHX_PART_FIRST)
+	verdict = return_packet(ctx, &packet, source, is_tagged);
+	if (packet.part == PHX_PART_FIRST && verdict & DELIVERED)
 		record(&packet, &chain, source->service, source->entry, 0);
-	return return_packet(ctx, &packet, source, is_tagged);
+	return verdict & ~DELIVERED;
 }
 
 #endif /* PHALANX_BALANCER_NAT_RETURN_H */

@@ -35,6 +35,30 @@ static __always_inline int serve_flow(struct xdp_md *ctx, const struct phx_packe
 	return serve(ctx, packet, vip->service, chain, DELIVERED);
 }
 
+static __always_inline int judge(struct xdp_md *ctx, const struct phx_packet *packet,
+				 const struct phx_chain *chain, enum phx_kind kind, __u32 rule)
+{
+	switch (kind) {
+	case PHX_KIND_FLOW:
+	case PHX_KIND_ERROR:
+		return serve_flow(ctx, packet, chain, kind, rule);
+	case PHX_KIND_FRAGMENT:
+		return follow(ctx, packet, chain);
+	case PHX_KIND_ECHO:
+		if (echo(ctx, packet))
+			return counted(PHX_COUNTER_ECHO_ANSWERED, XDP_TX);
+		return counted(PHX_COUNTER_ICMP_PASSED, XDP_PASS);
+	case PHX_KIND_ICMP: /* whatever the rule: neighbour discovery and path MTUs depend on it */
+		return counted(PHX_COUNTER_ICMP_PASSED, XDP_PASS);
+	case PHX_KIND_PROTOCOL:
+		return unmatched(ctx, packet, kind, rule);
+	case PHX_KIND_EXTENSION:
+		return counted(PHX_COUNTER_EXTENSION_PASSED, XDP_PASS);
+	default:
+		return counted(PHX_COUNTER_MALFORMED_PASSED, XDP_PASS);
+	}
+}
+
 /*
  * A frame without tags, for a VIP whose own row has this rule (enum phx_unmatched). Returns the verdict, with
  * DELIVERED if it goes to a backend.
@@ -44,26 +68,11 @@ __noinline int phalanx_rare(struct xdp_md *ctx, __u32 rule)
 	struct phx_packet packet = {};
 	struct phx_chain chain = {};
 	enum phx_kind kind = phx_parse_rare(ctx, &chain, &packet);
+	int verdict = judge(ctx, &packet, &chain, kind, rule);
 
-	switch (kind) {
-	case PHX_KIND_FLOW:
-	case PHX_KIND_ERROR:
-		return serve_flow(ctx, &packet, &chain, kind, rule);
-	case PHX_KIND_FRAGMENT:
-		return follow(ctx, &packet, &chain);
-	case PHX_KIND_ECHO:
-		if (echo(ctx, &packet))
-			return counted(PHX_COUNTER_ECHO_ANSWERED, XDP_TX);
-		return counted(PHX_COUNTER_ICMP_PASSED, XDP_PASS);
-	case PHX_KIND_ICMP: /* whatever the rule: neighbour discovery and path MTUs depend on it */
-		return counted(PHX_COUNTER_ICMP_PASSED, XDP_PASS);
-	case PHX_KIND_PROTOCOL:
-		return unmatched(ctx, &packet, kind, rule);
-	case PHX_KIND_EXTENSION:
-		return counted(PHX_COUNTER_EXTENSION_PASSED, XDP_PASS);
-	default:
-		return counted(PHX_COUNTER_MALFORMED_PASSED, XDP_PASS);
-	}
+	if (kind == PHX_KIND_FLOW && verdict == XDP_PASS && packet.part == PHX_PART_FIRST)
+		record(&packet, &chain, PHX_NO_SERVICE, PHX_NO_ENTRY, 0);
+	return verdict;
 }
 
 /* What is for no VIP: foreign, or on the way back from a nat backend. */

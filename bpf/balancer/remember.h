@@ -23,7 +23,7 @@ struct tracked {
 	struct phx_slot slot;
 	__u32 service; /* index into `services` */
 	__u32 now_s;
-	__u8 fraction;      /* of that second, in 256ths */
+	__u8 fraction;      /* of that second, in units of 2^22 ns: 0 to 238 */
 	__u8 protocol_flag; /* PHX_FLOW_UDP or 0 */
 	__u8 tcp_flags;     /* of UDP: 0 */
 	__u8 opens;         /* the first packet of a flow, or one that may be, or about such a one */
@@ -102,25 +102,23 @@ static __always_inline void remember(struct phx_flow_set *set, struct phx_flow_r
 }
 
 /*
- * Written only when it changes, and field by field: the row may have been given to another flow since it was
- * looked up, whose entry must not be overwritten. A new connection of the same addresses and ports ends the
- * closing of the old one.
+ * Written only when it changes, and only over what was read: the row may have been given to another flow
+ * since. A new connection of the same addresses and ports ends the closing of the old one.
  */
 static __always_inline void refresh(struct phx_flow_row *row, struct phx_flow_owner owner,
 				    const struct tracked *tracked)
 {
-	__u8 flags = owner.flags;
+	struct phx_flow_owner now = owner;
 
 	if (tracked->quoted)
 		return;
 	if (tracked->begins)
-		flags &= ~PHX_FLOW_CLOSING;
+		now.flags &= ~PHX_FLOW_CLOSING;
 	else
-		flags = (flags & ~PHX_FLOW_BEGINNING) | closing(tracked);
-	if (owner.seen_s != tracked->now_s)
-		row->owner.seen_s = tracked->now_s;
-	if (owner.flags != flags)
-		row->owner.flags = flags;
+		now.flags = (now.flags & ~PHX_FLOW_BEGINNING) | closing(tracked);
+	now.seen_s = tracked->now_s;
+	if (now.flags != owner.flags || now.seen_s != owner.seen_s)
+		phx_replace_owner(row, owner, now);
 }
 
 /* Sets choice. `previous` of a slot that is tracked for the sake of its service alone says nothing of its

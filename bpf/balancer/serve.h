@@ -40,9 +40,10 @@ static __always_inline int serve(struct xdp_md *ctx, const struct phx_packet *pa
 		return refuse(ctx, packet, PHX_COUNTER_REJECTED, PHX_COUNTER_NO_BACKEND_DROPPED);
 	if (!found)
 		return counted(PHX_COUNTER_NO_BACKEND_DROPPED, XDP_DROP);
-	if (chain && with_fragments && packet->part == PHX_PART_FIRST)
+	found = deliver(ctx, packet, &choice, service_index, hash, mark);
+	if (chain && packet->part == PHX_PART_FIRST && found & DELIVERED)
 		record(packet, chain, service_index, choice.entry, hash);
-	return deliver(ctx, packet, &choice, service_index, hash, mark);
+	return found;
 }
 
 #endif /* PHALANX_BALANCER_SERVE_H */

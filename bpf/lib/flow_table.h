@@ -139,4 +139,17 @@ PHX_INLINE int phx_fill_flow(struct phx_flow_row *row, __u64 before, __u64 ident
 	return 1;
 }
 
+/* Nothing is written where another CPU was first: what it wrote is as new, but for a FIN, whose flow is then
+ * forgotten by its idle time-out. */
+PHX_INLINE void phx_replace_owner(struct phx_flow_row *row, struct phx_flow_owner before,
+				  struct phx_flow_owner after)
+{
+	union {
+		struct phx_flow_owner owner;
+		__u64 word;
+	} from = {.owner = before}, to = {.owner = after};
+
+	__sync_val_compare_and_swap((__u64 *)&row->owner, from.word, to.word);
+}
+
 #endif /* PHALANX_LIB_FLOW_TABLE_H */

@@ -73,6 +73,19 @@ TEST_F(BalancerEcho, answers_checksums_of_every_value) {
   }
 }
 
+// A reply of nothing but zeros has the checksum 0xffff, the complement of their sum.
+TEST_F(BalancerEcho, answers_requests_of_zeros) {
+  for (const std::size_t size : {8u, 9u, 10u, 63u, 64u, 1408u}) {
+    Bytes request(size, 0);
+    request[0] = 8;
+    request[2] = 0xf7;
+    request[3] = 0xff;
+    Bytes reply(size, 0);
+    reply[2] = reply[3] = 0xff;
+    expect_answered(ping4(client4, vip4).carrying(request), ping4(vip4, client4).carrying(reply));
+  }
+}
+
 TEST_F(BalancerEcho, leaves_a_damaged_request_recognisably_damaged) {
   Bytes frame = ping4(client4, vip4).frame();
   frame.back() ^= 0x40;

@@ -153,11 +153,27 @@ TEST_P(BalancerFragments, that_reach_beyond_the_longest_datagram_pass_as_malform
   expect_sent(datagram().carrying(Bytes(7)).fragment(8191, false), b1, "by_record");
 }
 
-TEST_P(BalancerFragments, of_a_port_without_service_are_not_recorded) {
+TEST_P(BalancerFragments, of_a_port_without_service_pass_after_the_first_one) {
   const Packet elsewhere = Packet(kUdp, client, {vip.address, 81}).payload(92);
-  expect(balancer.run(elsewhere.piece(0, 48))).passed().unchanged().counted({"unmatched_passed"});
+  expect_dropped(elsewhere.piece(6, 24), "fragment_early_dropped");
+  expect(balancer.run(elsewhere.piece(0, 48)))
+      .passed()
+      .unchanged()
+      .counted({"unmatched_passed", "fragment_recorded"});
+  for (const Packet& later : {elsewhere.piece(6, 24), elsewhere.piece(9, 28)}) {
+    expect(balancer.run(later)).passed().unchanged().counted({"unmatched_passed"}).no_traffic();
+  }
+  expect_dropped(of(elsewhere.piece(6, 24), 7), "fragment_early_dropped");
+}
+
+TEST_P(BalancerFragments, do_not_follow_a_first_one_that_went_nowhere) {
+  balancer.set_unmatched(vip.address, PHX_UNMATCHED_DROP);
+  const Packet elsewhere = Packet(kUdp, client, {vip.address, 81}).payload(92);
+  expect_dropped(elsewhere.piece(0, 48), "unmatched_dropped");
+  expect(balancer.run(of(first(), 7).ttl(1))).tx().counted({"ttl_answered"});
   EXPECT_EQ(balancer.records(), 0u);
   expect_dropped(elsewhere.piece(6, 24), "fragment_early_dropped");
+  expect_dropped(of(middle(), 7), "fragment_early_dropped");
 }
 
 TEST_P(BalancerFragments, of_icmp_and_other_protocols_pass) {

@@ -140,6 +140,16 @@ TEST_F(BalancerNatReturn, leaves_tagged_answers_to_the_kernel_in_their_tags) {
   balancer.run(tcp4({n4.address, 22}, client4).vlan(7)).ignored();
 }
 
+// What has a tag comes in by the tag's own interface, of which the path sees the parent.
+TEST_F(BalancerNatReturn, leaves_tagged_answers_to_the_kernel_where_the_parent_forwards_nothing) {
+  Network::run("sysctl -qw net.ipv4.conf.backends.forwarding=0 net.ipv6.conf.backends.forwarding=0");
+  balancer.come_in_by(Network::interface("backends"));
+  expect_left_to_kernel(tcp4(end4, client4).vlan(7), tcp4(vip4, client4).vlan(7));
+  expect_left_to_kernel(tcp6(end6, client6).vlan(7), tcp6(vip6, client6).vlan(7));
+  expect_untouched(tcp4(end4, client4));
+  expect_untouched(tcp6(end6, client6));
+}
+
 TEST_F(BalancerNatReturn, leaves_what_is_for_the_node_itself_alone) {
   for (const char* self : {"192.0.2.1", "10.0.0.1"}) expect_untouched(tcp4(end4, {self, 45000}));
   for (const char* self : {"2001:db8:1::1", "fd00::1"}) expect_untouched(udp6(end6, {self, 45000}));
@@ -249,6 +259,24 @@ TEST_F(BalancerNatReturnFragments, follow_the_first_one) {
   EXPECT_EQ(scapy_reads(
                 returned({datagram6.piece(0, 48), datagram6.piece(6, 24), datagram6.piece(9, 36)}, of_first)),
             "IPv6 2001:db8:e::10>2001:db8:c::7 / UDP 80>40000");
+}
+
+// Only the first fragment shows what comes behind the extension headers that are fragmented with it.
+TEST_F(BalancerNatReturnFragments, of_extension_headers_follow) {
+  Bytes fragmentable{17, 0, 1, 4, 0, 0, 0, 0};
+  const Bytes datagram = udp6(end6, client6).payload(100).ip();
+  fragmentable.insert(fragmentable.end(), datagram.begin() + 40, datagram.end());
+  const Packet whole = udp6(end6, client6).protocol(60).carrying(fragmentable);
+  EXPECT_EQ(scapy_reads(returned({whole.piece(0, 48), whole.piece(6, 24), whole.piece(9, 44)},
+                                 {"returned", "fragment_recorded"})),
+            "IPv6 2001:db8:e::10>2001:db8:c::7 / IPv6ExtHdrDestOpt / UDP 80>40000");
+}
+
+TEST_F(BalancerNatReturnFragments, do_not_follow_a_first_one_that_was_left_alone) {
+  const Packet datagram = udp4(end4, {"192.0.2.1", 45000}).payload(100);
+  expect_untouched(datagram.piece(0, 48));
+  EXPECT_EQ(balancer.records(), 0u);
+  balancer.run(datagram.piece(6, 60)).ignored();
 }
 
 TEST_F(BalancerNatReturnFragments, that_come_before_the_first_one_are_left_alone) {

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every form of packet that the balancer sends to backends, each with a VIP of its own. No I/O here."""
 
+import socket
 from dataclasses import dataclass
 
 from network import BACKEND_ADDRESS, NODE_INTERFACES
@@ -25,6 +26,15 @@ class Form:
     @property
     def vip(self):
         return f"198.51.100.{self.number}" if self.inner == 4 else f"2001:db8:e::{self.number}"
+
+    @property
+    def outer_protocols(self):
+        """What the IP headers that the backend gets carry, besides ICMPv6."""
+        if self.forward == "gue":
+            return {socket.IPPROTO_UDP}
+        if self.forward == "ipip":
+            return {socket.IPPROTO_IPIP if self.inner == 4 else socket.IPPROTO_IPV6}
+        return {socket.IPPROTO_TCP, socket.IPPROTO_UDP}
 
     @property
     def server(self):

@@ -2,6 +2,8 @@
 """A client, a node and a backend in a row, each a network namespace; the backend takes tunnels apart by the kernel's
 own devices."""
 
+import contextlib
+import socket
 import threading
 from pathlib import Path
 
@@ -30,6 +32,10 @@ _SYSCTL = {"net.ipv4.conf.all.rp_filter": 0, "net.ipv4.conf.default.rp_filter": 
 # Of /proc/net/snmp and snmp6: what the stack counts when it throws away packets with a wrong header or checksum.
 _ERRORS = {"IpInHdrErrors", "IpInDiscards", "TcpInErrs", "TcpInCsumErrors", "UdpInErrors", "UdpInCsumErrors",
            "Ip6InHdrErrors", "Ip6InDiscards", "Ip6InTruncatedPkts", "Udp6InErrors", "Udp6InCsumErrors"}
+
+_ALL_PROTOCOLS = 3  # ETH_P_ALL
+_SNIFFED_BYTES = 16 << 20
+_PROTOCOL_AT = {0x0800: 9, 0x86dd: 6}  # EtherType: where an IP header names what it carries
 
 
 class Network:
@@ -69,6 +75,22 @@ class Network:
         lines = (line.split() for line in self._in_backend("/proc/net/dev").splitlines())
         return {fields[0].rstrip(":"): int(fields[2]) for fields in lines
                 if fields[0].rstrip(":") in DEVICES and int(fields[2])}
+
+    @contextlib.contextmanager
+    def outer_protocols(self):
+        """Yields a set that is filled at the end: the protocols of the IP packets that the backend got."""
+        seen = set()
+        with self.namespaces[BACKEND].entered():
+            sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ALL_PROTOCOLS))
+        with sniffer:
+            sniffer.bind(("eth0", _ALL_PROTOCOLS))
+            sniffer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUFFORCE, _SNIFFED_BYTES)
+            yield seen
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    packet, (_interface, kind, direction, *_rest) = sniffer.recvfrom(64, socket.MSG_DONTWAIT)
+                    if direction != socket.PACKET_OUTGOING and kind in _PROTOCOL_AT:
+                        seen.add(packet[_PROTOCOL_AT[kind]])
 
     def errors(self):
         """What the backend's stack has refused: {counter: how often}, without those that are 0."""

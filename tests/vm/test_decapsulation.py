@@ -31,8 +31,9 @@ def _since(network, before):
 @each_form
 def test_a_connection_reaches_its_socket_through_the_kernels_device(network, form):
     data, before = _random_bytes(_STREAM_BYTES), network.decapsulated()
-    with served(network.namespaces[BACKEND], socket.SOCK_STREAM, *form.server):
+    with served(network.namespaces[BACKEND], socket.SOCK_STREAM, *form.server), network.outer_protocols() as outer:
         assert stream_echo(network.namespaces[CLIENT], form.vip, PORT, data) == data
+    assert outer and outer <= form.outer_protocols | {socket.IPPROTO_ICMPV6}
     decapsulated = _since(network, before)
     assert list(decapsulated) == ([form.device] if form.device else [])
     assert all(packets >= _STREAM_BYTES // _LARGEST_SEGMENT for packets in decapsulated.values())
@@ -42,7 +43,8 @@ def test_a_connection_reaches_its_socket_through_the_kernels_device(network, for
 @each_form
 def test_datagrams_of_every_size_reach_their_socket_through_the_kernels_device(network, form):
     datagrams, before = [_random_bytes(length) for length in _DATAGRAM_BYTES], network.decapsulated()
-    with served(network.namespaces[BACKEND], socket.SOCK_DGRAM, *form.server):
+    with served(network.namespaces[BACKEND], socket.SOCK_DGRAM, *form.server), network.outer_protocols() as outer:
         assert datagram_echo(network.namespaces[CLIENT], form.vip, PORT, datagrams) == datagrams
+    assert outer and outer <= form.outer_protocols | {socket.IPPROTO_ICMPV6}
     assert _since(network, before) == ({form.device: len(datagrams)} if form.device else {})
     assert network.errors() == {}

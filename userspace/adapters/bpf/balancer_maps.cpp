@@ -273,18 +273,19 @@ Result<void> BalancerMaps::set_interfaces(const std::set<std::uint32_t>& wanted)
        last = &key) {
     there.insert(key);
   }
-  for (const std::uint32_t interface : wanted) {
-    if (!there.contains(interface) &&
-        ::bpf_map_update_elem(map(kInterfaces), &interface, &interface, BPF_ANY) != 0) {
-      return fail(fmt::format("let answers of nat backends leave by interface {}: {}", interface,
-                              describe_errno(errno)));
-    }
-  }
   for (const std::uint32_t interface : there) {
     // The kernel takes out by itself what is unregistered.
     if (!wanted.contains(interface) && ::bpf_map_delete_elem(map(kInterfaces), &interface) != 0 &&
         errno != ENOENT) {
       return fail(fmt::format("keep answers of nat backends from interface {}: {}", interface,
+                              describe_errno(errno)));
+    }
+  }
+  // Behind the others, which may have left just room enough.
+  for (const std::uint32_t interface : wanted) {
+    if (!there.contains(interface) &&
+        ::bpf_map_update_elem(map(kInterfaces), &interface, &interface, BPF_ANY) != 0) {
+      return fail(fmt::format("let answers of nat backends leave by interface {}: {}", interface,
                               describe_errno(errno)));
     }
   }
