@@ -14,8 +14,11 @@ static __always_inline __u32 cached_service(const struct phx_vip_key *to)
 {
 	__u32 place = phx_vip_cache_index(to);
 	struct phx_vip_cache_row *row = bpf_map_lookup_elem(&vip_cache, &place);
-	__u64 found = row ? *(volatile __u64 *)&row->key.port : 0;
+	__u64 found;
 
+	if (!row)
+		return PHX_NO_SERVICE; /* verifier: it cannot happen */
+	found = *(volatile __u64 *)&row->key.port;
 	if ((__u32)found != phx_load32(&to->port) ||
 	    phx_load64(row->key.address) != phx_load64(to->address) ||
 	    phx_load64(row->key.address + 8) != phx_load64(to->address + 8))

@@ -34,6 +34,7 @@ _ERRORS = {"IpInHdrErrors", "IpInDiscards", "TcpInErrs", "TcpInCsumErrors", "Udp
            "Ip6InHdrErrors", "Ip6InDiscards", "Ip6InTruncatedPkts", "Udp6InErrors", "Udp6InCsumErrors"}
 
 _ALL_PROTOCOLS = 3  # ETH_P_ALL
+_SO_RCVBUFFORCE = 33  # which Python's socket does not name
 _SNIFFED_BYTES = 16 << 20
 _PROTOCOL_AT = {0x0800: 9, 0x86dd: 6}  # EtherType: where an IP header names what it carries
 
@@ -84,7 +85,7 @@ class Network:
             sniffer = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ALL_PROTOCOLS))
         with sniffer:
             sniffer.bind(("eth0", _ALL_PROTOCOLS))
-            sniffer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUFFORCE, _SNIFFED_BYTES)
+            sniffer.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _SNIFFED_BYTES)
             yield seen
             with contextlib.suppress(BlockingIOError):
                 while True:
