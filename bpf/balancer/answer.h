@@ -217,15 +217,27 @@ static __always_inline int answer_by_error(struct xdp_md *ctx, const struct phx_
 			     mtu);
 }
 
-/* Nobody takes the packet of a flow, or the error about it. */
-static __noinline int refuse(struct xdp_md *ctx, const struct phx_packet *packet, enum phx_counter refused,
-			     enum phx_counter dropped)
+static __noinline int refuse_by_reset(struct xdp_md *ctx, const struct phx_packet *packet,
+				      enum phx_counter refused, enum phx_counter dropped)
 {
-	int answered = packet->flow.to.protocol == PHX_PROTOCOL_TCP && !packet->quoted
-			       ? reset(ctx, packet)
-			       : answer_by_error(ctx, packet, PHX_ERROR_PORT_UNREACHABLE, 0);
+	return reset(ctx, packet) ? counted(refused, XDP_TX) : counted(dropped, XDP_DROP);
+}
 
-	return answered ? counted(refused, XDP_TX) : counted(dropped, XDP_DROP);
+static __noinline int refuse_by_error(struct xdp_md *ctx, const struct phx_packet *packet,
+				      enum phx_counter refused, enum phx_counter dropped)
+{
+	return answer_by_error(ctx, packet, PHX_ERROR_PORT_UNREACHABLE, 0) ? counted(refused, XDP_TX)
+									   : counted(dropped, XDP_DROP);
+}
+
+/* Nobody takes the packet of a flow, or the error about it. Each answer has a frame of its own: together they
+ * are too large for what is left of the stack. */
+static __always_inline int refuse(struct xdp_md *ctx, const struct phx_packet *packet,
+				  enum phx_counter refused, enum phx_counter dropped)
+{
+	if (packet->flow.to.protocol == PHX_PROTOCOL_TCP && !packet->quoted)
+		return refuse_by_reset(ctx, packet, refused, dropped);
+	return refuse_by_error(ctx, packet, refused, dropped);
 }
 
 /* The packet's life ends here: traceroute wants to know, and a loop must end. */

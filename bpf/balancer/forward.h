@@ -87,6 +87,17 @@ static __always_inline int relay(struct xdp_md *ctx, const struct phx_next_hop *
 	return 1;
 }
 
+/*
+ * The packet, or the ICMP error about its flow. A backend of another family than the VIP's is a broken row:
+ * nothing is sent to it.
+ */
+static __always_inline int translate_to(struct xdp_md *ctx, const struct phx_packet *packet,
+					const struct phx_backend *backend)
+{
+	return backend->family == packet->flow.to.family &&
+	       phalanx_translate(ctx, packet, PLACE_OF_BACKEND(backend), PHX_END_DESTINATION);
+}
+
 /* Makes the packet the backend's. Returns 0 when there is no room for the outer headers. */
 static __always_inline int forward(struct xdp_md *ctx, const struct phx_packet *packet,
 				   const struct choice *choice, __u64 hash)
@@ -102,7 +113,7 @@ static __always_inline int forward(struct xdp_md *ctx, const struct phx_packet *
 	if (backend->forward == PHX_FORWARD_L2)
 		return relay(ctx, hop);
 	if (backend->forward == PHX_FORWARD_NAT)
-		return translate_to(ctx, packet, backend, hop);
+		return translate_to(ctx, packet, backend) && relay(ctx, hop);
 	return tunnel(ctx, packet, backend, hop, hash);
 }
 

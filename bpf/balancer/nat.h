@@ -39,19 +39,4 @@ __noinline int phalanx_translate(struct xdp_md *ctx, const struct phx_packet *pa
 	return phx_nat_ipv6(ip, end, packet, which, place->address, place->port);
 }
 
-/*
- * Makes the packet, or the ICMP error about its flow, the backend's. A backend of another family than the
- * VIP's is a broken row: nothing is sent to it.
- */
-static __noinline int translate_to(struct xdp_md *ctx, const struct phx_packet *packet,
-				   const struct phx_backend *backend, const struct phx_next_hop *hop)
-{
-	struct phx_ethernet *ethernet = (void *)(long)ctx->data;
-
-	if ((void *)(ethernet + 1) > (void *)(long)ctx->data_end || backend->family != packet->flow.to.family)
-		return 0;
-	phx_write_macs(ethernet, hop);
-	return phalanx_translate(ctx, packet, PLACE_OF_BACKEND(backend), PHX_END_DESTINATION);
-}
-
 #endif /* PHALANX_BALANCER_NAT_H */
