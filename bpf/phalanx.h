@@ -27,6 +27,8 @@
 #endif
 #define PHX_OFFSET(type, field) __builtin_offsetof(type, field)
 
+#include "hops.h"
+
 /* Raised whenever a map's key or value changes shape or meaning: pins of another layout are not adopted. */
 #define PHX_LAYOUT_VERSION 3u
 
