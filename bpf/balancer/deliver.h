@@ -29,7 +29,7 @@ static __always_inline int deliver(struct xdp_md *ctx, const struct phx_packet *
 	if ((is_ipv4 ? ipv4->ttl : ipv6->hop_limit) <= 1)
 		return expire(ctx, packet);
 	if (packet->length + PHX_OUTER_MOST > hop->mtu && hop->mtu) { /* rare: no need to know the mode */
-		int room = (int)(hop->mtu - phx_outer_size(choice->backend));
+		int room = hop->mtu - phalanx_outer_size(ctx, packet, choice->entry, service_index, hash);
 
 		if (packet->length > room)
 			return turn_back(ctx, packet, room);
@@ -38,7 +38,7 @@ static __always_inline int deliver(struct xdp_md *ctx, const struct phx_packet *
 		phx_age_ipv4(ipv4);
 	else
 		ipv6->hop_limit--;
-	if (!forward(ctx, packet, choice, hash) || (hop->vlan && !put_on_tag(ctx, hop->vlan)))
+	if (!forward(ctx, packet, choice, service_index, hash) || (hop->vlan && !put_on_tag(ctx, hop->vlan)))
 		return counted(PHX_COUNTER_NO_HEADROOM_DROPPED, XDP_DROP);
 	count_traffic(&service_traffic, service_index, packet->length);
 	count_traffic(&backend_traffic, choice->entry, packet->length);

@@ -3,6 +3,7 @@
 #ifndef PHALANX_BALANCER_FORWARD_H
 #define PHALANX_BALANCER_FORWARD_H
 
+#include "balancer/hops.h"
 #include "balancer/nat.h"
 
 /*
@@ -58,13 +59,35 @@ static __always_inline void *encapsulate_ipv6(struct xdp_md *ctx, const struct p
 	return ip + 1;
 }
 
-/* gue, and ipip from a source that is spread, in a frame of their own. Returns 0 when there is no room. */
-static __noinline int tunnel(struct xdp_md *ctx, const struct phx_packet *packet,
-			     const struct phx_backend *backend, const struct phx_next_hop *hop, __u64 hash)
+/* The live next hop of an entry, and which row of it: what the frame of its own below is told. */
+#define SECOND_ROW (1u << 16)
+
+static __always_inline const struct phx_next_hop *live_hop(const struct phx_backend *backend, int second)
 {
-	__u32 headers = backend->forward == PHX_FORWARD_GUE ? sizeof(struct phx_gue_headers) : 0;
+	return &backend->next_hop[!!second];
+}
+
+/*
+ * gue, and ipip from a source that is spread, in a frame of their own: a global function, which the verifier
+ * looks at once. entry: with SECOND_ROW if its second next hop is the live one. Returns 0 when there is no
+ * room.
+ */
+__noinline int phalanx_tunnel(struct xdp_md *ctx, const struct phx_packet *packet, __u32 entry,
+			      __u32 service_index, __u64 hash)
+{
+	const struct phx_backend *backend = hop_at(entry & 0xffff);
+	const struct phx_next_hop *hop;
+	__u32 headers = 0, hops = NO_HOPS, size = 0;
 	struct phx_gue_headers *gue;
 
+	if (!backend || !packet)
+		return 0; /* verifier: it cannot happen */
+	hop = live_hop(backend, entry & SECOND_ROW);
+	if (backend->forward == PHX_FORWARD_GUE) {
+		hops = hops_of(ctx, packet, entry & 0xffff, service_index, hash);
+		size = hops_size(hops);
+		headers = sizeof(struct phx_gue_headers) + size;
+	}
 	if (backend->family == PHX_FAMILY_IPV4)
 		gue = encapsulate_ipv4(ctx, packet, backend, hop, hash, headers, backend->source_bits);
 	else
@@ -73,8 +96,8 @@ static __noinline int tunnel(struct xdp_md *ctx, const struct phx_packet *packet
 		return !!gue;
 	if ((void *)(gue + 1) > (void *)(long)ctx->data_end)
 		return 0;
-	phx_write_gue(gue, packet, backend->tunnel_port, hash);
-	return 1;
+	phx_write_gue(gue, packet, backend->tunnel_port, hash, size);
+	return !size || write_hops(ctx, (__u8 *)(gue + 1), hops);
 }
 
 static __always_inline int relay(struct xdp_md *ctx, const struct phx_next_hop *hop)
@@ -100,7 +123,7 @@ static __always_inline int translate_to(struct xdp_md *ctx, const struct phx_pac
 
 /* Makes the packet the backend's. Returns 0 when there is no room for the outer headers. */
 static __always_inline int forward(struct xdp_md *ctx, const struct phx_packet *packet,
-				   const struct choice *choice, __u64 hash)
+				   const struct choice *choice, __u32 service_index, __u64 hash)
 {
 	const struct phx_backend *backend = choice->backend;
 	const struct phx_next_hop *hop = &backend->next_hop[!!(choice->state & PHX_STATE_NEXT_HOP)];
@@ -114,7 +137,23 @@ static __always_inline int forward(struct xdp_md *ctx, const struct phx_packet *
 		return relay(ctx, hop);
 	if (backend->forward == PHX_FORWARD_NAT)
 		return translate_to(ctx, packet, backend) && relay(ctx, hop);
-	return tunnel(ctx, packet, backend, hop, hash);
+	return phalanx_tunnel(ctx, packet,
+			      choice->entry | (choice->state & PHX_STATE_NEXT_HOP ? SECOND_ROW : 0),
+			      service_index, hash);
+}
+
+/* Bytes that forwarding to the entry puts before the packet, in a frame of its own: packets hardly come near.
+ */
+__noinline int phalanx_outer_size(struct xdp_md *ctx, const struct phx_packet *packet, __u32 entry,
+				  __u32 service_index, __u64 hash)
+{
+	const struct phx_backend *backend = hop_at(entry);
+
+	if (!backend || !packet)
+		return 0; /* verifier: it cannot happen */
+	if (backend->forward != PHX_FORWARD_GUE)
+		return (int)phx_outer_size(backend);
+	return (int)(phx_outer_size(backend) + hops_size(hops_of(ctx, packet, entry, service_index, hash)));
 }
 
 static __always_inline int send(struct xdp_md *ctx, const struct choice *choice)

@@ -5,6 +5,7 @@
 
 #include "lib/checksum.h"
 #include "lib/parse.h"
+#include "lib/second_chance.h"
 
 #define PHX_OUTER_TTL 64u
 
@@ -12,10 +13,10 @@
 #define PHX_GUE_FIRST_PORT 0xc000u
 #define PHX_GUE_PORT_MASK  0x3fffu
 
-/* The most that phx_outer_size() is. */
-#define PHX_OUTER_MOST (sizeof(struct phx_ipv6) + sizeof(struct phx_gue_headers))
+/* The most that phx_outer_size() and hops are. */
+#define PHX_OUTER_MOST (sizeof(struct phx_ipv6) + sizeof(struct phx_gue_headers) + PHX_HOPS_MOST)
 
-/* Bytes that forwarding to the backend puts before the IP packet. */
+/* Bytes that forwarding to the backend puts before the IP packet, without hops. */
 PHX_INLINE __u32 phx_outer_size(const struct phx_backend *backend)
 {
 	__u32 ip = backend->family == PHX_FAMILY_IPV4 ? sizeof(struct phx_ipv4) : sizeof(struct phx_ipv6);
@@ -125,16 +126,17 @@ PHX_INLINE void phx_write_outer_addresses(struct phx_ipv6 *outer, __u64 source_f
  * whose inner packets have checksums of their own. Those of TCP and UDP cover the inner addresses, a damaged
  * outer address leads to a host that refuses the tunnel or does not have it, and no state is kept by outer
  * headers, so that a damaged packet can harm nothing but itself; a sum over the whole packet would cost more
- * than all the rest of the path. GUE: version 0, data, nothing between it and the inner packet, no flags.
+ * than all the rest of the path. GUE: version 0, data, no flags. hops: bytes that stand between it and the
+ * inner packet.
  */
 PHX_INLINE void phx_write_gue(struct phx_gue_headers *headers, const struct phx_packet *inner, __u16 port,
-			      __u64 hash)
+			      __u64 hash, __u32 hops)
 {
 	headers->udp.source_port = PHX_SWAP16(PHX_GUE_FIRST_PORT | (hash >> 32 & PHX_GUE_PORT_MASK));
 	headers->udp.destination_port = port;
-	headers->udp.length = PHX_SWAP16(inner->length + sizeof(*headers));
+	headers->udp.length = PHX_SWAP16(inner->length + sizeof(*headers) + hops);
 	headers->udp.checksum = 0;
-	headers->gue.version_control_length = 0;
+	headers->gue.version_control_length = (__u8)(hops / 4);
 	headers->gue.protocol = phx_inner_protocol(inner);
 	headers->gue.flags = 0;
 }

@@ -21,6 +21,19 @@ std::size_t headers_behind_ip(const Backend& backend) {
   return backend.forward == PHX_FORWARD_GUE ? kGueHeaders : 0;
 }
 
+// As hops.h has it, from its words.
+Bytes private_data(const std::vector<Backend>& hops) {
+  if (hops.empty()) return {};
+  const bool any_ipv6 =
+      std::any_of(hops.begin(), hops.end(), [](const Backend& hop) { return is_ipv6(hop.address); });
+  Bytes bytes{static_cast<std::uint8_t>(any_ipv6 ? 0x10 : 0), 0, 0, static_cast<std::uint8_t>(hops.size())};
+  for (const Backend& hop : hops) {
+    if (any_ipv6 && !is_ipv6(hop.address)) append(bytes, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff});
+    append(bytes, address_bytes(hop.address));
+  }
+  return bytes;
+}
+
 std::uint8_t protocol_of(const Bytes& ip) {
   return ip.at(0) >> 4 == 4 ? 4 : 41;
 }
@@ -141,10 +154,10 @@ void Outcome::check_outer_source(const Backend& backend, const Bytes& source) co
 }
 
 // RFC 791, with what the balancer promises: no options, don't fragment, id 0, TTL 64.
-void Outcome::check_outer_ipv4(const Backend& backend) const {
+void Outcome::check_outer_ipv4(const Backend& backend, std::size_t behind) const {
   const Bytes header = part(result.frame, ethernet_size(backend), 20);
   Bytes expected{0x45, traffic_class};
-  append16(expected, static_cast<unsigned>(20 + headers_behind_ip(backend) + ip.size()));
+  append16(expected, static_cast<unsigned>(20 + behind + ip.size()));
   append(expected, {0, 0, 0x40, 0, 64, outer_protocol(backend, ip)});
   append(expected, part(header, 10, 6));
   append(expected, address_bytes(backend.address));
@@ -154,12 +167,12 @@ void Outcome::check_outer_ipv4(const Backend& backend) const {
 }
 
 // RFC 8200; the flow label is the balancer's to choose.
-void Outcome::check_outer_ipv6(const Backend& backend) const {
+void Outcome::check_outer_ipv6(const Backend& backend, std::size_t behind) const {
   const Bytes header = part(result.frame, ethernet_size(backend), 40);
   Bytes expected{static_cast<std::uint8_t>(0x60 | traffic_class >> 4),
                  static_cast<std::uint8_t>((traffic_class & 15) << 4 | (header.at(1) & 15))};
   append(expected, part(header, 2, 2));
-  append16(expected, static_cast<unsigned>(headers_behind_ip(backend) + ip.size()));
+  append16(expected, static_cast<unsigned>(behind + ip.size()));
   append(expected, {outer_protocol(backend, ip), 64});
   append(expected, part(header, 8, 16));
   append(expected, address_bytes(backend.address));
@@ -168,19 +181,21 @@ void Outcome::check_outer_ipv6(const Backend& backend) const {
 }
 
 // UDP without checksum, and GUE variant 0 (draft-ietf-intarea-gue-09 section 3.1) without flags.
-void Outcome::check_gue(const Backend& backend, const Bytes& headers) const {
+void Outcome::check_gue(const Backend& backend, const Bytes& headers, const Bytes& hops) const {
   EXPECT_GE(headers.at(0), 0xc0) << "the source port is no dynamic one";
   Bytes expected = part(headers, 0, 2);
   append16(expected, backend.tunnel_port);
-  append16(expected, static_cast<unsigned>(kGueHeaders + ip.size()));
-  append(expected, {0, 0, 0, protocol_of(ip), 0, 0});
+  append16(expected, static_cast<unsigned>(kGueHeaders + hops.size() + ip.size()));
+  append(expected, {0, 0, static_cast<std::uint8_t>(hops.size() / 4), protocol_of(ip), 0, 0});
+  append(expected, hops);
   EXPECT_EQ(hex(headers), hex(expected));
 }
 
-const Outcome& Outcome::encapsulated_to(const Backend& backend) const {
+const Outcome& Outcome::encapsulated_to(const Backend& backend, const std::vector<Backend>& hops) const {
   const bool outer_ipv6 = is_ipv6(backend.address);
   const std::size_t outer = outer_ipv6 ? 40 : 20;
-  const std::size_t headers = headers_behind_ip(backend);
+  const Bytes named = private_data(hops);
+  const std::size_t headers = headers_behind_ip(backend) + named.size();
   const std::size_t ethernet = ethernet_size(backend);
   if (result.frame.size() != untagged_size() - kEthernet + ethernet + outer + headers) {
     ADD_FAILURE() << "not encapsulated: " << hex(result.frame) << " for " << hex(sent_in);
@@ -188,11 +203,11 @@ const Outcome& Outcome::encapsulated_to(const Backend& backend) const {
   }
   check_ethernet(backend, outer_ipv6 ? 0x86dd : 0x0800);
   if (outer_ipv6) {
-    check_outer_ipv6(backend);
+    check_outer_ipv6(backend, headers);
   } else {
-    check_outer_ipv4(backend);
+    check_outer_ipv4(backend, headers);
   }
-  if (headers != 0) check_gue(backend, part(result.frame, ethernet + outer, headers));
+  if (headers != 0) check_gue(backend, part(result.frame, ethernet + outer, headers), named);
   EXPECT_EQ(hex(part(result.frame, ethernet + outer + headers, ip.size())), hex(aged(ip)))
       << "the inner packet is not what came in, one hop older";
   return *this;

@@ -54,7 +54,8 @@ struct Outcome {
   // The frame is what it was, byte by byte.
   const Outcome& unchanged() const;
   // In a tunnel of the backend's form to it, the IP packet whole inside, but for its TTL, which is one less.
-  const Outcome& encapsulated_to(const Backend& backend) const;
+  // hops: whom a gue packet names for a second chance, in this order.
+  const Outcome& encapsulated_to(const Backend& backend, const std::vector<Backend>& hops = {}) const;
   // By nat: expected, whose addresses and ports are as the backend should see them, but for its TTL.
   const Outcome& translated_to(const Backend& backend, const Packet& expected) const;
   // The same packet, but for its TTL, behind other MAC addresses and the backend's tag.
@@ -71,11 +72,12 @@ struct Outcome {
   const Outcome& ignored() const;
 
  private:
-  void check_outer_ipv4(const Backend& backend) const;
-  void check_outer_ipv6(const Backend& backend) const;
+  // behind: what stands between the outer IP header and the inner.
+  void check_outer_ipv4(const Backend& backend, std::size_t behind) const;
+  void check_outer_ipv6(const Backend& backend, std::size_t behind) const;
   void check_ethernet(const Backend& backend, unsigned type) const;
   void check_outer_source(const Backend& backend, const Bytes& source) const;
-  void check_gue(const Backend& backend, const Bytes& headers) const;
+  void check_gue(const Backend& backend, const Bytes& headers, const Bytes& hops) const;
   // Bytes of the frame that came in, without tags.
   [[nodiscard]] std::size_t untagged_size() const { return sent_in.size() - tag_bytes; }
 };

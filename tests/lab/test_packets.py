@@ -14,8 +14,8 @@ from lab_network.services import (DATAGRAM, DATAGRAM_GUE, DATAGRAM_NAT, DATAGRAM
                                   NAT6, WEB, WEB6)
 
 # Of the paths to backends. No IPv6 packet may be told to be smaller than 1280 bytes, so that a tunnel needs its outer
-# headers (at most IPv6, UDP and GUE) above that.
-NARROW_MTU = {4: 1280, 6: 1280 + 40 + 8 + 4}
+# headers (at most IPv6, UDP, GUE and two hops) above that.
+NARROW_MTU = {4: 1280, 6: 1280 + 40 + 8 + 4 + 36}
 UPLOAD = 1 << 20  # bytes
 LARGE_REQUEST = 3000  # does not fit a packet of the client
 LARGE_ANSWER = 4096

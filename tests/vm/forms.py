@@ -4,7 +4,7 @@
 import socket
 from dataclasses import dataclass
 
-from network import BACKEND_ADDRESS, NODE_INTERFACES
+from network import BACKEND_ADDRESS, NODE_INTERFACES, SECOND_ADDRESS
 
 PORT = 80
 _TRANSLATED_PORT = 8080
@@ -26,6 +26,13 @@ class Form:
     @property
     def vip(self):
         return f"198.51.100.{self.number}" if self.inner == 4 else f"2001:db8:e::{self.number}"
+
+    @property
+    def addresses(self):
+        """Of its backends, all of them the same host's. With two, gue carries hops, which FOU skips."""
+        if self.forward == "gue":
+            return BACKEND_ADDRESS[self.outer], SECOND_ADDRESS[self.outer]
+        return (BACKEND_ADDRESS[self.outer],)
 
     @property
     def outer_protocols(self):
@@ -54,6 +61,7 @@ def config():
         "node": {"name": "node", "interfaces": list(NODE_INTERFACES)},
         "services": [{"name": form.name, "vips": [form.vip], "protocol": ["tcp", "udp"], "port": PORT,
                       "forward": form.forward, "slots": _SMALLEST_TABLE,
-                      "backends": [{"name": "b1", "address": BACKEND_ADDRESS[form.outer], "port": form.server[1]}]}
+                      "backends": [{"name": f"b{number}", "address": address, "port": form.server[1]}
+                                   for number, address in enumerate(form.addresses, start=1)]}
                      for form in FORMS],
     }

@@ -14,6 +14,8 @@ from lab_network.namespace import Namespace
 CLIENT, NODE, BACKEND = "client", "node", "backend"
 NODE_INTERFACES = ("front", "back")
 BACKEND_ADDRESS = {4: "10.0.0.2", 6: "fd00::2"}
+# Another one of the same host: packets to either name the other as a hop.
+SECOND_ADDRESS = {4: "10.0.0.3", 6: "fd00::3"}
 GUE_PORT = 6080
 # The devices that the modules make in every namespace: they take tunnels of their form from any source.
 DEVICES = ("tunl0", "sit0", "ip6tnl0")
@@ -23,7 +25,8 @@ _ADDRESSES = {
     (CLIENT, "eth0"): ("203.0.113.2/24", "2001:db8:c::2/64"),
     (NODE, "front"): ("203.0.113.1/24", "2001:db8:c::1/64"),
     (NODE, "back"): ("10.0.0.1/24", "fd00::1/64"),
-    (BACKEND, "eth0"): (f"{BACKEND_ADDRESS[4]}/24", f"{BACKEND_ADDRESS[6]}/64"),
+    (BACKEND, "eth0"): (f"{BACKEND_ADDRESS[4]}/24", f"{BACKEND_ADDRESS[6]}/64", f"{SECOND_ADDRESS[4]}/24",
+                        f"{SECOND_ADDRESS[6]}/64"),
 }
 _ROUTES = {CLIENT: ("203.0.113.1", "2001:db8:c::1"), BACKEND: ("10.0.0.1", "fd00::1")}
 _SYSCTL = {"net.ipv4.conf.all.rp_filter": 0, "net.ipv4.conf.default.rp_filter": 0,

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "core/config.hpp"
 
+#include <algorithm>
+
 namespace phalanx::core {
 
 namespace {
@@ -9,6 +11,11 @@ constexpr int kIpv4Header = 20;
 constexpr int kIpv6Header = 40;
 constexpr int kUdpHeader = 8;
 constexpr int kGueHeader = 4;
+// As bpf/hops.h has them.
+constexpr std::size_t kMostHops = 2;
+constexpr int kHopsHeader = 4;
+constexpr int kIpv4Hop = 4;
+constexpr int kIpv6Hop = 16;
 
 }  // namespace
 
@@ -59,6 +66,18 @@ int outer_size(Forward forward, Family backend) {
       return 0;
   }
   return 0;
+}
+
+int hops_size(const Service& service) {
+  const std::size_t others = service.backends.empty() ? 0 : service.backends.size() - 1;
+  const int count = static_cast<int>(std::min(others, kMostHops));
+  if (service.forward != Forward::gue || count == 0) {
+    return 0;
+  }
+  const bool any_ipv6 = std::ranges::any_of(service.backends, [](const Backend& backend) {
+    return backend.endpoint.address.family == Family::ipv6;
+  });
+  return kHopsHeader + count * (any_ipv6 ? kIpv6Hop : kIpv4Hop);
 }
 
 }  // namespace phalanx::core

@@ -29,6 +29,7 @@ std::string_view to_string(Unmatched unmatched);
 std::optional<Forward> parse_forward(std::string_view word);
 
 // Bytes of the headers that take a packet to a backend of that family: 0 where none are put before it.
+// Without what gue names for a second chance: hops_size().
 int outer_size(Forward forward, Family backend);
 
 struct StatusRange {
@@ -86,6 +87,9 @@ struct Service {
 
   friend bool operator==(const Service&, const Service&) = default;
 };
+
+// Bytes of the hops, at most, that packets to its backends name: of gue only (bpf/hops.h).
+int hops_size(const Service& service);
 
 struct Limits {
   std::uint32_t services = 1024;

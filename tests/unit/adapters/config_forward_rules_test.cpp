@@ -173,11 +173,17 @@ TEST(Config, an_interface_without_room_for_outer_headers_warns) {
       "the MTU from here to the backends to 1520 (ip link set eth0 mtu 1520), or make the backends ask "
       "for less (advmss 1420 on their routes)\n");
   json ipv6 = json::array({{{"name", "six"}, {"address", "fd00::6"}}});
+  json mixed = backends(2);
+  mixed.push_back(ipv6.front());
   const std::vector<std::tuple<json, int>> needs = {
       {{{"forward", "ipip"}}, 1520},
       {{{"forward", "ipip"}, {"backends", ipv6}}, 1540},
-      {{{"forward", "gue"}}, 1532},
+      {{{"forward", "gue"}, {"backends", backends(1)}}, 1532},
       {{{"forward", "gue"}, {"backends", ipv6}}, 1552},
+      {{{"forward", "gue"}, {"backends", backends(2)}}, 1540},  // and a hop
+      {{{"forward", "gue"}, {"backends", backends(3)}}, 1544},  // two of them
+      {{{"forward", "gue"}, {"backends", backends(9)}}, 1544},
+      {{{"forward", "gue"}, {"backends", mixed}}, 1588},
   };
   for (const auto& [patch, enough] : needs) {
     EXPECT_EQ(judge_room(patch, enough), "") << patch;

@@ -10,6 +10,7 @@
 
 #include "balancer.skel.h"
 #include "lib/hash.h"
+#include "lib/second_chance.h"
 
 namespace phalanx::bench {
 namespace {
@@ -19,7 +20,8 @@ constexpr std::uint16_t kMtu = 1600;  // known, so that the size of each packet 
 constexpr std::uint32_t kSlots = 65536;
 constexpr Service kServices[] = {{PHX_FAMILY_IPV4, kTcp, kPort},    {PHX_FAMILY_IPV4, kUdp, kPort},
                                  {PHX_FAMILY_IPV6, kTcp, kPort},    {PHX_FAMILY_IPV4, kTcp, kTrackedPort},
-                                 {PHX_FAMILY_IPV4, kTcp, kGuePort}, {PHX_FAMILY_IPV4, kTcp, kNatPort}};
+                                 {PHX_FAMILY_IPV4, kTcp, kGuePort}, {PHX_FAMILY_IPV4, kTcp, kNatPort},
+                                 {PHX_FAMILY_IPV4, kTcp, kHopsPort}};
 constexpr const char* kClient[] = {"203.0.113.7", "2001:db8:c::7"};
 constexpr const char* kVip[] = {"198.51.100.10", "2001:db8:e::10"};
 constexpr const char* kStranger[] = {"198.51.100.99", "2001:db8:e::99"};
@@ -50,9 +52,8 @@ std::uint64_t seed_of(const Service& service) {
 }
 
 phx_forward mode_of(const Service& service) {
-  return service.port == kGuePort   ? PHX_FORWARD_GUE
-         : service.port == kNatPort ? PHX_FORWARD_NAT
-                                    : PHX_FORWARD_IPIP;
+  if (service.port == kGuePort || service.port == kHopsPort) return PHX_FORWARD_GUE;
+  return service.port == kNatPort ? PHX_FORWARD_NAT : PHX_FORWARD_IPIP;
 }
 
 // The entries of a mode stand together, and in them those of a family.
@@ -159,8 +160,9 @@ void BalancerSetup::add_service(const Service& service) {
   const std::uint16_t flags = port == kTrackedPort ? PHX_SLOT_TRACKED : 0;
   for (std::uint32_t i = 0; i < kSlots; i++) {
     const std::uint32_t primary = i * 2654435761u % kBackends;
-    write(object_->maps.slots, index * kSlots + i,
-          phx_slot{entry(primary), entry(primary + 1), entry(primary + 2), flags});
+    phx_slot slot{entry(primary), entry(primary + 1), entry(primary + 2), flags};
+    if (port == kGuePort) slot.backup = slot.previous = PHX_NO_ENTRY;
+    write(object_->maps.slots, index * kSlots + i, slot);
   }
   phx_service row{};
   row.region = phx_region(index * kSlots, kSlots);
@@ -198,6 +200,7 @@ Expectation BalancerSetup::expectation(const Service& service) {
   switch (mode_of(service)) {
     case PHX_FORWARD_GUE:
       expectation.pushed = expectation.outer_ip + 12;
+      if (service.port == kHopsPort) expectation.pushed += phx_hops_size(PHX_HOPS_VERSION_0, 2);
       break;
     case PHX_FORWARD_NAT:
       expectation.translated = true;

@@ -21,8 +21,9 @@ constexpr std::uint8_t kSyn = 0x02;
 constexpr std::uint8_t kAck = 0x10;
 constexpr std::uint16_t kPort = 80;
 constexpr std::uint16_t kTrackedPort = 81;
-constexpr std::uint16_t kGuePort = 82;  // of the service that is forwarded by gue
-constexpr std::uint16_t kNatPort = 83;  // of the one that is forwarded by nat
+constexpr std::uint16_t kGuePort = 82;   // of the service that is forwarded by gue
+constexpr std::uint16_t kHopsPort = 84;  // of the one whose packets name two hops
+constexpr std::uint16_t kNatPort = 83;   // of the one that is forwarded by nat
 
 struct Service {
   phx_family family = PHX_FAMILY_IPV4;

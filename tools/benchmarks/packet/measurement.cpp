@@ -37,6 +37,7 @@ const Case kCases[] = {
     {"packet.tcp4.ipip.1", {}, kAck, 1, FlowTable::kUntouched},
     {"packet.tcp6.ipip.1", {PHX_FAMILY_IPV6, kTcp, kPort}, kAck, 1, FlowTable::kUntouched},
     {"packet.tcp4.gue.1", {PHX_FAMILY_IPV4, kTcp, kGuePort}, kAck, 1, FlowTable::kUntouched},
+    {"packet.tcp4.gue.hops", {PHX_FAMILY_IPV4, kTcp, kHopsPort}, kAck, 1, FlowTable::kUntouched},
     {"packet.tcp4.nat.1", {PHX_FAMILY_IPV4, kTcp, kNatPort}, kAck, 1, FlowTable::kUntouched},
     {"packet.udp4.ipip.1", {PHX_FAMILY_IPV4, kUdp, kPort}, 0, 1, FlowTable::kUntouched},
     {"packet.tcp4.ipip.1k", {}, kAck, kThousand, FlowTable::kUntouched},

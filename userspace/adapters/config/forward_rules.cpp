@@ -103,7 +103,7 @@ Outer largest_outer(const core::Config& config) {
   for (const core::Service& service : config.services) {
     for (const core::Backend& backend : service.backends) {
       const core::Family family = backend.endpoint.address.family;
-      const int size = core::outer_size(service.forward, family);
+      const int size = core::outer_size(service.forward, family) + core::hops_size(service);
       if (size > largest.size) {
         largest = {size, quoted(to_string(service.forward)) + " to " +
                              (family == core::Family::ipv4 ? "IPv4" : "IPv6") + " backends (service " +
