@@ -172,7 +172,10 @@ TEST_F(BalancerGue, serves_beside_every_other_mode) {
   balancer.take_down(over4);
   balancer.take_down(b3_at_layer_2);
   expect(balancer.run(tcp4(client4, vip4))).tx().encapsulated_to(b1).counted({"sent", "by_backup"});
-  expect(balancer.run(udp4(client4, vip4))).tx().encapsulated_to(over6, {b3_at_layer_2}).counted({"sent", "by_backup"});
+  expect(balancer.run(udp4(client4, vip4)))
+      .tx()
+      .encapsulated_to(over6, {b3_at_layer_2})
+      .counted({"sent", "by_backup"});
 }
 
 }  // namespace
