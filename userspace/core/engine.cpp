@@ -64,8 +64,12 @@ void Engine::on(const ProbeFinished& event, Now now, Actions& actions) {
   }
   Entry& entry = entries_.at(*index);
   const Check& check = *entry.identity.check;
-  if (entry.health.observe(event.verdict, check.rise, check.fall)) {
+  const bool host_changed = entry.host.observe(event.verdict, event.heard, check.fall);
+  const bool health_changed = entry.health.observe(event.verdict, check.rise, check.fall);
+  if (health_changed) {
     entry.health_reason = event.reason;
+  }
+  if (health_changed || host_changed) {
     refresh(*index, now, actions);
   }
 }
@@ -185,9 +189,10 @@ void Engine::refresh(EntryIndex index, Now now, Actions& actions) {
   Entry& entry = entries_.at(index);
   const bool goes_down = entry.shown_up && !wants_up(index, entry);
   const bool drains = wants_draining(index, entry);
-  if (goes_down || drains != entry.shown_draining) {
+  if (goes_down || drains != entry.shown_draining || entry.is_reachable() != entry.shown_reachable) {
     entry.shown_up = entry.shown_up && !goes_down;
     entry.shown_draining = drains;
+    entry.shown_reachable = entry.is_reachable();
     actions.push_back(entry.shown_state(index));
   }
   if (entry.effective != entry.effective_health()) {

@@ -44,7 +44,7 @@ void Entry::learn(const NextHopChanged& change) {
 }
 
 StoreEntryState Entry::shown_state(EntryIndex index) const {
-  return {index, shown_up, hop_state == HopState::resolved, shown_draining, live_hop};
+  return {index, shown_up, is_reachable(), shown_draining, live_hop};
 }
 
 WriteEntryStatus Entry::status(EntryIndex index) const {
@@ -71,6 +71,7 @@ Entry make_entry_like(EntryIdentity identity, const Entry& former) {
   if (entry.is_probed()) {
     entry.health = HealthState(former.health.health());
     entry.health_reason = former.health_reason;
+    entry.host = former.host;
   }
   entry.effective = entry.effective_health();
   entry.reason = entry.effective_reason();
@@ -82,6 +83,7 @@ Entry adopt_entry(EntryIdentity identity, const EntryFacts& facts) {
   if (entry.is_probed()) {
     entry.health = HealthState(facts.health);
     entry.health_reason = facts.reason;
+    entry.host = HostState(facts.reachable || !facts.hop);
   }
   entry.route = facts.hop;
   entry.hop = facts.hop;
@@ -90,6 +92,7 @@ Entry adopt_entry(EntryIdentity identity, const EntryFacts& facts) {
   entry.source_bits = facts.source_bits;
   entry.shown_up = facts.up;
   entry.shown_draining = facts.draining;
+  entry.shown_reachable = facts.reachable;
   entry.effective = entry.effective_health();
   entry.reason = entry.effective_reason();
   return entry;

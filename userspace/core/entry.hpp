@@ -28,6 +28,7 @@ struct EntryFacts {
   Health health = Health::unknown;
   bool up = false;
   bool draining = false;
+  bool reachable = false;
   int live_hop = 0;
   std::optional<NextHop> hop;
   int source_bits = 0;
@@ -40,6 +41,7 @@ struct Entry {
 
   HealthState health;
   std::string health_reason;
+  HostState host;
 
   HopState hop_state = HopState::pending;
   std::string hop_reason;
@@ -54,8 +56,9 @@ struct Entry {
 
   bool shown_up = false;        // the up bit as it was stored last
   bool shown_draining = false;  // likewise
-  std::uint32_t flows = 0;      // remembered, as of the last sweep
-  WallTime since;               // of the last change of effective health
+  bool shown_reachable = false;
+  std::uint32_t flows = 0;  // remembered, as of the last sweep
+  WallTime since;           // of the last change of effective health
   Health effective = Health::unknown;
   std::string reason;
 
@@ -72,6 +75,9 @@ struct Entry {
   bool may_hold_slots() const { return health.health() != Health::down && hop_state != HopState::missing; }
   // Packets can be sent to it.
   bool may_be_up() const { return may_hold_slots() && hop_state == HopState::resolved; }
+
+  // Flows that it has may go on there: there is a way, and nothing says that its host is gone.
+  bool is_reachable() const { return hop_state == HopState::resolved && host.answers(); }
 
   // Health as operators see it: a missing next hop is down.
   Health effective_health() const;

@@ -29,6 +29,7 @@ struct ProbeFinished {
   std::uint64_t attempt = 0;
   Verdict verdict = Verdict::inconclusive;
   std::string reason;
+  bool heard = true;  // something came back from the host
 };
 
 struct NextHopChanged {

@@ -21,4 +21,13 @@ bool HealthState::observe(Verdict verdict, int rise, int fall) {
   return true;
 }
 
+bool HostState::observe(Verdict verdict, bool heard, int fall) {
+  PHX_CHECK(fall >= 1);
+  if (verdict == Verdict::inconclusive) return false;
+  silent_ = heard ? 0 : silent_ + 1;
+  const bool before = answers_;
+  answers_ = heard || (answers_ && silent_ < fall);
+  return answers_ != before;
+}
+
 }  // namespace phalanx::core

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What probes say of a backend entry. A verdict is pass, fail or inconclusive; rise and fall consecutive ones
-// of a kind change the health; the first conclusive probe of an unknown entry decides alone.
+// What probes say of a backend entry, and of its host. A verdict is pass, fail or inconclusive; rise and fall
+// consecutive ones of a kind change the health; the first conclusive probe of an unknown entry decides alone.
 #pragma once
 
 #include <cstdint>
@@ -26,6 +26,24 @@ class HealthState {
  private:
   Health health_ = Health::unknown;
   int streak_ = 0;  // consecutive conclusive verdicts against health_
+};
+
+// Whether a host answers, whatever its service says: a refusal, a reset or a wrong status is an answer,
+// silence is none.
+class HostState {
+ public:
+  HostState() = default;
+  explicit HostState(bool answers) : answers_(answers) {}
+
+  bool answers() const { return answers_; }
+
+  // heard: something came back from the host. fall >= 1: conclusive probes in a row without an answer, from
+  // which on the host counts as gone; a single answer brings it back. Returns whether answers() changed.
+  bool observe(Verdict verdict, bool heard, int fall);
+
+ private:
+  bool answers_ = true;
+  int silent_ = 0;  // conclusive probes in a row
 };
 
 }  // namespace phalanx::core

@@ -209,7 +209,10 @@ core::EntryFacts entry_facts(core::EntryIndex index, core::Family family, const 
   facts.draining = (row.state & PHX_STATE_DRAINING) != 0;
   facts.live_hop = (row.state & PHX_STATE_NEXT_HOP) != 0 ? 1 : 0;
   facts.source_bits = row.source_bits;
-  if ((row.state & PHX_STATE_REACHABLE) != 0) {
+  facts.reachable = (row.state & PHX_STATE_REACHABLE) != 0;
+  // Of an entry that is not reachable the row stands for a way only if the host was silent.
+  const bool silent = status.health == PHX_HEALTH_DOWN && row.next_hop[facts.live_hop].interface != 0;
+  if (facts.reachable || silent) {
     facts.hop = read_hop(row.next_hop[facts.live_hop], family);
   }
   facts.since = core::WallTime(

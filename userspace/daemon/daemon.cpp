@@ -86,7 +86,8 @@ Result<std::unique_ptr<Daemon>> Daemon::start(DaemonOptions options, const core:
   }
   auto prober = adapters::LoopProber::open(
       *daemon->loop_, [controller = &daemon->node_->controller()](ports::ProbeOutcome outcome) {
-        controller->handle(core::ProbeFinished{outcome.attempt, outcome.verdict, std::move(outcome.reason)});
+        controller->handle(
+            core::ProbeFinished{outcome.attempt, outcome.verdict, std::move(outcome.reason), outcome.heard});
       });
   if (!prober) {
     return Failure(prober.error());

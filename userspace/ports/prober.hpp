@@ -23,6 +23,9 @@ struct ProbeOutcome {
   core::Verdict verdict = core::Verdict::inconclusive;
   std::string
       reason;  // a sentence fragment for operators: "connection refused", "HTTP 503 is not in 200-299"
+  // Something came back from the host itself: a connection, a refusal. Of an inconclusive outcome it says
+  // nothing.
+  bool heard = true;
 };
 
 // Starts probes and reports each exactly once, within its check's time-out, unless it is abandoned.

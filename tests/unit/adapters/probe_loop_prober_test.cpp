@@ -140,7 +140,7 @@ struct Bench {
     }
     return testing::AssertionSuccess();
   }
-  // "pass: connected"
+  // "pass: connected", and whether the host was silent
   std::string outcome_of(std::uint64_t attempt) {
     EXPECT_TRUE(wait([&] { return outcomes.contains(attempt); }));
     EXPECT_EQ(reports[attempt], 1);
@@ -148,7 +148,7 @@ struct Bench {
     const char* word = outcome.verdict == Verdict::pass   ? "pass: "
                        : outcome.verdict == Verdict::fail ? "fail: "
                                                           : "inconclusive: ";
-    return word + outcome.reason;
+    return word + outcome.reason + (outcome.heard ? "" : " (silent)");
   }
   std::string tcp(const char* address, std::uint16_t port, milliseconds timeout = milliseconds(2000)) {
     return outcome_of(start(core::CheckType::tcp, address, port, timeout));
@@ -194,7 +194,7 @@ TEST(LoopProber, a_full_backlog_fails_by_the_time_out) {
     return poll(&waiting, 1, 0) == 1;
   }));
   const auto begin = steady_clock::now();
-  EXPECT_EQ(bench.tcp("127.0.0.1", port, milliseconds(400)), "fail: no connection within 400 ms");
+  EXPECT_EQ(bench.tcp("127.0.0.1", port, milliseconds(400)), "fail: no connection within 400 ms (silent)");
   EXPECT_GE(steady_clock::now() - begin, milliseconds(400));
   EXPECT_FALSE(bench.outcomes.contains(first)) << "one deadline must not end another attempt";
   bench.prober->abandon(first);
@@ -389,7 +389,7 @@ TEST(LoopProber, no_route_is_inconclusive_but_silence_on_the_link_fails) {
                           "ip link set near up && ip "
                           "link set far up && echo 50 > /proc/sys/net/ipv4/neigh/near/retrans_time_ms"),
               0);
-    EXPECT_EQ(bench.tcp("10.9.0.2", 80), "fail: host unreachable");
+    EXPECT_EQ(bench.tcp("10.9.0.2", 80), "fail: host unreachable (silent)");
     ASSERT_EQ(std::system("ip route add unreachable 192.0.2.0/24"), 0);
     EXPECT_EQ(bench.tcp("192.0.2.1", 80), "inconclusive: connect on this host: No route to host");
   });

@@ -110,6 +110,37 @@ TEST(Engine, every_slot_has_a_live_backup_again_after_a_failure) {
   }
 }
 
+TEST(Engine, a_failed_check_leaves_a_host_reachable_and_silence_does_not) {
+  World world = serving(four_backends());
+  world.run(200ms);
+  EXPECT_TRUE(is_reachable(world, 11));
+  world.verdicts[11] = world.verdicts[12] = Verdict::fail;
+  world.silent = {12};
+  world.plane.stores = {};
+  world.run(300ms);
+  EXPECT_FALSE(is_up(world, 11));
+  EXPECT_TRUE(is_reachable(world, 11));
+  EXPECT_FALSE(is_up(world, 12));
+  EXPECT_FALSE(is_reachable(world, 12));
+  EXPECT_EQ(world.plane.stores.backend_state, 2) << "both bits of an entry by one store";
+  ASSERT_TRUE(world.restart());
+  EXPECT_TRUE(is_reachable(world, 11));
+  EXPECT_FALSE(is_reachable(world, 12)) << "a restart hears nothing by itself";
+
+  world.silent = {11};  // the one dies altogether, the other boots
+  world.run(500ms);
+  EXPECT_FALSE(is_reachable(world, 11));
+  EXPECT_TRUE(is_reachable(world, 12));
+  EXPECT_FALSE(is_up(world, 12));
+  world.silent.clear();
+  world.verdicts.clear();
+  world.run(500ms);
+  for (const int backend : {11, 12}) {
+    EXPECT_TRUE(is_up(world, backend));
+    EXPECT_TRUE(is_reachable(world, backend));
+  }
+}
+
 TEST(Engine, a_thousand_services_that_share_check_and_address_fail_by_one_store) {
   std::vector<core::Service> services;
   for (int i = 0; i < 1000; ++i) {

@@ -40,6 +40,10 @@ inline bool is_up(const World& world, int last_byte, const std::string& in_servi
   return (world.plane.backend(entry_of(world, last_byte, in_service)).state & PHX_STATE_UP) != 0;
 }
 
+inline bool is_reachable(const World& world, int last_byte, const std::string& in_service = "web") {
+  return (world.plane.backend(entry_of(world, last_byte, in_service)).state & PHX_STATE_REACHABLE) != 0;
+}
+
 // In the region that the service has now.
 inline std::size_t slots_with_primary(const World& world, core::EntryIndex entry) {
   const core::Region region = world.engine.applied().layout.services().begin()->second.region;

@@ -83,5 +83,29 @@ TEST(Health, thresholds_may_change_between_probes) {
   EXPECT_TRUE(state.observe(kFail, 2, 1));
 }
 
+TEST(HostState, is_gone_after_that_many_silent_probes_and_back_by_one_answer) {
+  HostState host;
+  EXPECT_TRUE(host.answers());
+  EXPECT_FALSE(host.observe(kFail, false, kFall));
+  EXPECT_FALSE(host.observe(kFail, false, kFall));
+  EXPECT_FALSE(host.observe(kInconclusive, false, kFall)) << "no evidence";
+  EXPECT_TRUE(host.observe(kFail, false, kFall));
+  EXPECT_FALSE(host.answers());
+  EXPECT_FALSE(host.observe(kFail, false, kFall));
+  EXPECT_FALSE(host.observe(kInconclusive, true, kFall));
+  EXPECT_TRUE(host.observe(kFail, true, kFall)) << "a refusal is an answer";
+  EXPECT_TRUE(host.answers());
+}
+
+TEST(HostState, stays_when_answers_come_between) {
+  HostState host;
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_FALSE(host.observe(kFail, false, kFall));
+    EXPECT_FALSE(host.observe(kFail, false, kFall));
+    EXPECT_FALSE(host.observe(kFail, true, kFall));
+  }
+  EXPECT_TRUE(host.answers());
+}
+
 }  // namespace
 }  // namespace phalanx::core

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -170,6 +171,7 @@ class World {
   MemoryDataPlane plane;
   core::Engine engine;
   core::Now now{core::SteadyTime(std::chrono::hours(1)), core::WallTime(std::chrono::hours(24 * 365 * 50))};
+  std::set<int> silent;                   // last bytes of those from whose hosts nothing comes back
   std::map<int, core::Verdict> verdicts;  // by last byte of the backend's address; others pass
   std::string failing_path;               // checks of this path fail, whatever the backend
   std::vector<core::Action> actions;      // all that were carried out
@@ -193,7 +195,8 @@ class World {
     std::vector<core::StartProbe> started;
     std::swap(started, probes_);
     for (const core::StartProbe& probe : started) {
-      step(core::ProbeFinished{probe.attempt, verdict_of(probe), "as the test says"});
+      step(core::ProbeFinished{probe.attempt, verdict_of(probe), "as the test says",
+                               !silent.contains(probe.target.address.bytes[3])});
     }
   }
 

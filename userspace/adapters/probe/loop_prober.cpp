@@ -185,7 +185,7 @@ void LoopProber::on_connected(std::uint64_t id, Attempt& attempt) {
   if (error != 0) {
     fail_by(id, error);
   } else if (attempt.http == nullptr) {
-    finish(id, Verdict::pass, "connected");
+    finish(id, {Verdict::pass, "connected"});
   } else {
     attempt.stage = Attempt::Stage::sending;
     send_request(id, attempt);
@@ -219,26 +219,25 @@ void LoopProber::read_answer(std::uint64_t id, Attempt& attempt) {
       return;
     }
     if (count == 0) {
-      finish(id, Verdict::fail, "the connection was closed before a status line");
+      finish(id, {Verdict::fail, "the connection was closed before a status line"});
       return;
     }
     http.reader.feed({buffer.data(), static_cast<std::size_t>(count)});
     if (const auto status = http.reader.status()) {
       const bool expected = expects(http.check, *status);
-      finish(id, expected ? Verdict::pass : Verdict::fail,
-             expected ? "HTTP " + std::to_string(*status) : unexpected_status(http.check, *status));
+      finish(id, {expected ? Verdict::pass : Verdict::fail,
+                  expected ? "HTTP " + std::to_string(*status) : unexpected_status(http.check, *status)});
       return;
     }
     if (!http.reader.garbage().empty()) {
-      finish(id, Verdict::fail, http.reader.garbage());
+      finish(id, {Verdict::fail, http.reader.garbage()});
       return;
     }
   }
 }
 
 void LoopProber::fail_by(std::uint64_t id, int error) {
-  SocketVerdict verdict = remote_error(error);
-  finish(id, verdict.verdict, std::move(verdict.reason));
+  finish(id, remote_error(error));
 }
 
 void LoopProber::set_deadline(std::uint64_t id, Attempt& attempt, SteadyTime deadline) {
@@ -271,19 +270,19 @@ void LoopProber::expire() {
 void LoopProber::expire_one(std::uint64_t id, SteadyTime now) {
   Attempt& attempt = *attempts_.at(id);
   if (attempt.settled) {
-    SocketVerdict settled = std::move(*attempt.settled);
-    finish(id, settled.verdict, std::move(settled.reason));
+    finish(id, std::move(*attempt.settled));
     return;
   }
   const auto late = std::chrono::duration_cast<milliseconds>(now - attempt.deadline);
   if (late > std::max(attempt.timeout / 2, kLeastLateness)) {
-    finish(id, Verdict::inconclusive,
-           "this host noticed the time-out " + in_ms(late) + " late: it is short of CPU time");
+    finish(id, {Verdict::inconclusive,
+                "this host noticed the time-out " + in_ms(late) + " late: it is short of CPU time"});
     return;
   }
   const bool connected = attempt.stage != Attempt::Stage::connecting;
-  finish(id, Verdict::fail,
-         (connected ? "no status line within " : "no connection within ") + in_ms(attempt.timeout));
+  finish(id, {Verdict::fail,
+              (connected ? "no status line within " : "no connection within ") + in_ms(attempt.timeout),
+              connected});
 }
 
 std::unique_ptr<LoopProber::Attempt> LoopProber::forget(std::uint64_t id) {
@@ -297,9 +296,9 @@ std::unique_ptr<LoopProber::Attempt> LoopProber::forget(std::uint64_t id) {
   return attempt;
 }
 
-void LoopProber::finish(std::uint64_t id, Verdict verdict, std::string reason) {
+void LoopProber::finish(std::uint64_t id, SocketVerdict verdict) {
   forget(id).reset();  // the socket is closed before the sink may need its descriptor
-  sink_({id, verdict, std::move(reason)});
+  sink_({id, verdict.verdict, std::move(verdict.reason), verdict.heard});
 }
 
 }  // namespace phalanx::adapters

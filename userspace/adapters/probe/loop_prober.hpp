@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "adapters/loop/event_loop.hpp"
+#include "adapters/probe/socket_verdict.hpp"
 #include "core/result.hpp"
 #include "ports/prober.hpp"
 
@@ -58,7 +59,7 @@ class LoopProber final : public ports::Prober {
   void expire();
   void expire_one(std::uint64_t id, SteadyTime now);
   std::unique_ptr<Attempt> forget(std::uint64_t id);
-  void finish(std::uint64_t id, core::Verdict verdict, std::string reason);
+  void finish(std::uint64_t id, SocketVerdict verdict);
 
   Sink sink_;
   int epoll_;

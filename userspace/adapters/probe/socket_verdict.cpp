@@ -43,23 +43,23 @@ bool of_this_host(int error) {
 
 SocketVerdict local_error(int error, const char* what) {
   if (const char* reason = said_by_the_peer(error)) {
-    return {Verdict::fail, reason};
+    return {Verdict::fail, reason, error != ETIMEDOUT};
   }
   return {Verdict::inconclusive, std::string(what) + " on this host: " + std::strerror(error)};
 }
 
 SocketVerdict remote_error(int error) {
   if (const char* reason = said_by_the_peer(error)) {
-    return {Verdict::fail, reason};
+    return {Verdict::fail, reason, error != ETIMEDOUT};
   }
   if (of_this_host(error)) {
     return {Verdict::inconclusive, std::string("on this host: ") + std::strerror(error)};
   }
   switch (error) {
     case EHOSTUNREACH:
-      return {Verdict::fail, "host unreachable"};
+      return {Verdict::fail, "host unreachable", false};
     case ENETUNREACH:
-      return {Verdict::fail, "network unreachable"};
+      return {Verdict::fail, "network unreachable", false};
     default:
       return {Verdict::fail, std::strerror(error)};
   }

@@ -11,6 +11,7 @@ namespace phalanx::adapters {
 struct SocketVerdict {
   core::Verdict verdict = core::Verdict::inconclusive;
   std::string reason;
+  bool heard = true;  // from the peer itself: not silence, nor a router's word
 };
 
 // An errno of socket(), connect() or epoll_ctl() itself: nothing has left this host yet, so but for the few
