@@ -49,6 +49,16 @@ def test_daemon_that_returns_finds_out_what_died_meanwhile(lab):
     lab.expect_only({"b1", "b3", "b4"}, within=3)
 
 
+def test_daemon_that_is_asked_while_it_starts_answers_when_it_is_ready(lab):
+    """A backend that does not answer keeps a fresh start waiting for two seconds."""
+    node = lab.nodes["lb1"]
+    lab.cut("b1", "drop")
+    node.forget()
+    node.start()  # returns when the lock is taken, long before
+    assert "running" in node.cli("events").stdout
+    assert node.process.pid() is not None
+
+
 @pytest.mark.parametrize("socket", ["phalanx", "second"])
 def test_second_daemon_on_the_same_pins_is_refused_and_harms_nothing(lab, socket):
     """Whether it would use the first one's socket too or one of its own."""

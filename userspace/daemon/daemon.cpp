@@ -65,15 +65,9 @@ Result<std::unique_ptr<Daemon>> Daemon::start(DaemonOptions options, const core:
   if (auto alone = refuse_beside_another_daemon(daemon->options_.pin_dir); !alone) {
     return Failure(alone.error());
   }
-  if (auto opened = daemon->open_api(); !opened) {
-    return Failure(opened.error());
-  }
-  if (config.node.http) {
-    auto metrics = daemon->open_metrics(*config.node.http);
-    if (!metrics) {
-      return Failure(metrics.error());
-    }
-    daemon->metrics_ = std::move(*metrics);
+  auto listening = daemon->listen(config);
+  if (!listening) {
+    return Failure(listening.error());
   }
   auto node = Node::start(*daemon->loop_, daemon->options_.pin_dir, config,
                           [log = daemon->events_.get()](const core::Announce& event) { log->add(event); });
@@ -94,6 +88,9 @@ Result<std::unique_ptr<Daemon>> Daemon::start(DaemonOptions options, const core:
   }
   daemon->prober_ = std::move(*prober);
   daemon->node_->controller().start_probing(*daemon->prober_);
+  if (auto serving = daemon->serve(std::move(*listening)); !serving) {
+    return Failure(serving.error());
+  }
   daemon->announce(
       "", "running",
       (daemon->node_->adopted() ? "adopted what was pinned, generation " : "loaded, generation ") +

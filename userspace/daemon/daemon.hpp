@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "adapters/http/api.hpp"
+#include "adapters/http/listen_socket.hpp"
 #include "adapters/http/metrics_site.hpp"
 #include "adapters/http/server.hpp"
 #include "adapters/loop/event_loop.hpp"
@@ -46,7 +47,13 @@ class Daemon {
 
   explicit Daemon(DaemonOptions options);
 
-  Result<void> open_api();
+  // Whoever asks while the node starts waits in the sockets' queues: there is nothing to answer from yet.
+  struct Listening {
+    adapters::ListenSocket api;
+    std::optional<adapters::ListenSocket> metrics;
+  };
+  Result<Listening> listen(const core::Config& config) const;
+  Result<void> serve(Listening listening);
   Result<std::unique_ptr<adapters::HttpServer>> open_metrics(const core::Endpoint& endpoint);
   void handle_signals();
 

@@ -16,16 +16,37 @@
 
 namespace phalanx::daemon {
 
-Result<void> Daemon::open_api() {
-  auto socket = adapters::ListenSocket::unix_domain(options_.socket);
-  if (!socket) {
-    return Failure(socket.error());
+Result<Daemon::Listening> Daemon::listen(const core::Config& config) const {
+  auto api = adapters::ListenSocket::unix_domain(options_.socket);
+  if (!api) {
+    return Failure(api.error());
   }
-  auto server = adapters::HttpServer::open(*loop_, std::move(*socket), adapters::api_routes(api_handlers()));
-  if (!server) {
-    return Failure(server.error());
+  Listening listening{std::move(*api), std::nullopt};
+  if (config.node.http) {
+    auto metrics = adapters::ListenSocket::tcp(*config.node.http);
+    if (!metrics) {
+      return Failure(metrics.error());
+    }
+    listening.metrics.emplace(std::move(*metrics));
   }
-  api_ = std::move(*server);
+  return listening;
+}
+
+Result<void> Daemon::serve(Listening listening) {
+  auto api =
+      adapters::HttpServer::open(*loop_, std::move(listening.api), adapters::api_routes(api_handlers()));
+  if (!api) {
+    return Failure(api.error());
+  }
+  api_ = std::move(*api);
+  if (listening.metrics) {
+    auto metrics = adapters::HttpServer::open(*loop_, std::move(*listening.metrics),
+                                              adapters::metrics_routes(metrics_site()));
+    if (!metrics) {
+      return Failure(metrics.error());
+    }
+    metrics_ = std::move(*metrics);
+  }
   return {};
 }
 
