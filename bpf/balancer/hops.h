@@ -47,9 +47,8 @@ static __always_inline __u32 add_hop(__u32 hops, __u32 chosen, __u32 entry, __u3
 }
 
 /*
- * slot: as read at once. A connection that begins is
- * best off with the backup, whom the next node may choose; the owner of one that goes on is most likely the
- * primary, then who was it before.
+ * slot: as read at once. A connection that begins is best off with the backup, whom the next node may choose;
+ * the owner of one that goes on is most likely the primary, then who was it before.
  */
 static __always_inline __u32 choose_hops(__u64 slot, __u32 chosen, __u32 begins)
 {

@@ -225,7 +225,8 @@ TEST_F(BalancerPasses, or_forwards_damaged_packets_but_never_anything_else) {
       ASSERT_EQ(hex(sent), hex(part(frame, ip, frame.size())));
     } else if (outcome.result.verdict == XDP_PASS) {
       outcome.unchanged().no_traffic();
-      ASSERT_EQ(outcome.counters.size() - outcome.counters.count("fragment_recorded"), 1u);
+      ASSERT_EQ(outcome.counters.size(), 1u + outcome.counters.count("fragment_recorded"));
+      ASSERT_LE(outcome.counters.count("fragment_recorded"), outcome.counters.count("unmatched_passed"));
     } else {
       outcome.no_traffic();
       ASSERT_TRUE(outcome.result.verdict == XDP_DROP || outcome.result.verdict == XDP_TX);
