@@ -1,47 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The agent, on backends: takes packets for VIPs out of the tunnels of configured nodes, with no tunnel
- * device, and hands them to the host's own stack. phalanx.h says what every map means.
+ * The agent, on backends: takes packets for VIPs out of the tunnels of configured nodes and peers, with no
+ * tunnel device, and hands them to the host's own stack. A packet that names other backends (hops.h) and
+ * whose flow no socket here knows goes on to the next of them. phalanx.h says what every map means.
  */
-#include <linux/bpf.h>
-#include <bpf/bpf_helpers.h>
-
-#include "lib/tunnel.h"
-
-/* Load-time setting: the UDP port, be, that GUE comes to. W: phalanx-agent, before it loads the object. */
-const volatile __u16 gue_port = PHX_SWAP16(PHX_DEFAULT_GUE_PORT);
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, PHX_AGENT_MAX_VIPS);
-	__type(key, struct phx_agent_vip);
-	__type(value, __u32);
-} agent_vips SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, PHX_AGENT_MAX_NODES);
-	__type(key, struct phx_agent_node);
-	__type(value, __u32);
-} agent_nodes SEC(".maps");
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, PHX_AGENT_COUNTER_COUNT);
-	__type(key, __u32);
-	__type(value, __u64);
-} agent_counters SEC(".maps");
-
-static __always_inline int counted(enum phx_agent_counter counter, int verdict)
-{
-	__u32 key = counter;
-	__u64 *count = bpf_map_lookup_elem(&agent_counters, &key);
-
-	if (count)
-		(*count)++;
-	return verdict;
-}
+#include "agent/pass_on.h"
+#include "agent/recognise.h"
 
 #define FORM(form, bits)                                                                                     \
 	PHX_ASSERT(PHX_AGENT_COUNTER_DECAPSULATED_##form == PHX_AGENT_COUNTER_DECAPSULATED_4IN4 + (bits),    \
@@ -115,6 +79,41 @@ static __always_inline enum phx_agent_counter refusal(enum phx_tunnel_kind kind)
 	}
 }
 
+/* A packet with private data. Returns a verdict, or TAKE; both are counted, but for a packet without hops. */
+static __noinline int second_chance(struct xdp_md *ctx, const struct phx_tunnel *tunnel)
+{
+	__u32 inner_at = (__u32)sizeof(struct phx_ethernet) + tunnel->outer;
+	__u32 bytes = tunnel->private_words * (__u32)sizeof(__u32);
+	__u32 private_at = inner_at - bytes;
+	const __u8 *private = (void *)(long)ctx->data + (private_at & 0xff);
+	enum phx_agent_counter done;
+
+	switch (phx_judge_hops(private, (void *)(long)ctx->data_end, bytes)) {
+	case PHX_HOPS_NONE:
+		return TAKE;
+	case PHX_HOPS_USED_UP:
+		return counted(PHX_AGENT_COUNTER_ACCEPTED_LAST_HOP, TAKE);
+	case PHX_HOPS_NEXT:
+		done = recognise(ctx, inner_at, tunnel->destination.family);
+		if (done == PHX_AGENT_COUNTER_PASSED_ON)
+			return pass_on(ctx, tunnel, private_at);
+		return counted(done, TAKE);
+	case PHX_HOPS_CUT:
+		return counted(PHX_AGENT_COUNTER_HOPS_CUT_DROPPED, XDP_DROP);
+	case PHX_HOPS_TRAILING:
+		return counted(PHX_AGENT_COUNTER_HOPS_TRAILING_DROPPED, XDP_DROP);
+	case PHX_HOPS_BEYOND:
+		return counted(PHX_AGENT_COUNTER_HOPS_BEYOND_DROPPED, XDP_DROP);
+	default:
+		return counted(PHX_AGENT_COUNTER_HOPS_UNKNOWN_DROPPED, XDP_DROP);
+	}
+}
+
+static __always_inline int may_send(const struct phx_agent_node *source)
+{
+	return bpf_map_lookup_elem(&agent_nodes, source) || bpf_map_lookup_elem(&agent_peers, source);
+}
+
 SEC("xdp")
 int phalanx_agent_xdp(struct xdp_md *ctx)
 {
@@ -122,6 +121,7 @@ int phalanx_agent_xdp(struct xdp_md *ctx)
 	enum phx_tunnel_kind kind =
 		phx_parse_tunnel((void *)(long)ctx->data, (void *)(long)ctx->data_end, gue_port, &tunnel);
 	enum phx_agent_counter done;
+	int verdict = TAKE;
 
 	if (kind == PHX_TUNNEL_NONE)
 		return XDP_PASS;
@@ -129,8 +129,9 @@ int phalanx_agent_xdp(struct xdp_md *ctx)
 	int readable = kind == PHX_TUNNEL_LYING || kind == PHX_TUNNEL_SOUND;
 	int for_vip = readable && bpf_map_lookup_elem(&agent_vips, &tunnel.destination);
 
-	/* What is neither for a VIP nor from a node is no business of ours: other tunnels may end here. */
-	if (!bpf_map_lookup_elem(&agent_nodes, &tunnel.source))
+	/* What is neither for a VIP nor from a node or peer is no business of ours: other tunnels may end
+	 * here. */
+	if (!may_send(&tunnel.source))
 		return for_vip ? counted(PHX_AGENT_COUNTER_REFUSED_SOURCE, XDP_DROP) : XDP_PASS;
 	if (kind == PHX_TUNNEL_FRAGMENT)
 		return counted(PHX_AGENT_COUNTER_FRAGMENT_PASSED, XDP_PASS);
@@ -140,6 +141,10 @@ int phalanx_agent_xdp(struct xdp_md *ctx)
 		return counted(PHX_AGENT_COUNTER_NOT_VIP_PASSED, XDP_PASS);
 	if (kind != PHX_TUNNEL_SOUND)
 		return counted(refusal(kind), XDP_DROP);
+	if (tunnel.private_words)
+		verdict = second_chance(ctx, &tunnel);
+	if (verdict != TAKE)
+		return verdict;
 	done = decapsulate(ctx, &tunnel);
 	return counted(done, done <= PHX_AGENT_COUNTER_DECAPSULATED_GUE_6IN6 ? XDP_PASS : XDP_DROP);
 }

@@ -91,7 +91,36 @@ enum phx_counter {
 	X(NOT_VIP_PASSED, not_vip_passed,                                                                    \
 	  "tunnel packets from a node for an address that is no VIP, passed to the kernel")                  \
 	X(NO_ROOM_DROPPED, no_room_dropped,                                                                  \
-	  "tunnel packets dropped because the outer header could not be removed")
+	  "tunnel packets dropped because the outer header could not be removed or replaced")                \
+	X(ACCEPTED_ESTABLISHED, accepted_established,                                                        \
+	  "packets with hops taken because a socket here has their flow")                                    \
+	X(ACCEPTED_SYN, accepted_syn, "SYNs with hops taken because a socket here listens")                  \
+	X(ACCEPTED_COOKIE, accepted_cookie,                                                                  \
+	  "packets with hops taken because they acknowledge a SYN cookie of this host")                      \
+	X(ACCEPTED_UNCONNECTED, accepted_unconnected,                                                        \
+	  "UDP packets with hops taken because a socket here takes them from anybody")                       \
+	X(ACCEPTED_QUOTE, accepted_quote,                                                                    \
+	  "ICMP errors with hops taken because a socket here has the flow that they quote")                  \
+	X(ACCEPTED_NO_FLOW, accepted_no_flow,                                                                \
+	  "packets with hops taken because they tell no flow: fragments, echo requests, other protocols")    \
+	X(ACCEPTED_LAST_HOP, accepted_last_hop, "packets taken because all hops have had them")              \
+	X(ACCEPTED_LOOP, accepted_loop,                                                                      \
+	  "packets of unknown flows taken because their next hop has had them")                              \
+	X(ACCEPTED_NOT_PEER, accepted_not_peer,                                                              \
+	  "packets of unknown flows taken because their next hop is no configured peer")                     \
+	X(ACCEPTED_NO_ADDRESS, accepted_no_address,                                                          \
+	  "packets of unknown flows taken because this host has no address of their next hop's family")      \
+	X(PASSED_ON, passed_on, "packets of unknown flows passed on to their next hop")                      \
+	X(HOP_TTL_DROPPED, hop_ttl_dropped, "packets of unknown flows dropped because their TTL ended here") \
+	X(HOP_TOO_BIG_DROPPED, hop_too_big_dropped,                                                          \
+	  "packets of unknown flows dropped because they are too big for the way to their next hop")         \
+	X(HOPS_UNKNOWN_DROPPED, hops_unknown_dropped,                                                        \
+	  "GUE packets dropped because their private data is no version of hops known here")                 \
+	X(HOPS_CUT_DROPPED, hops_cut_dropped, "GUE packets dropped because their hops end before the last")  \
+	X(HOPS_TRAILING_DROPPED, hops_trailing_dropped,                                                      \
+	  "GUE packets dropped because their private data goes on behind the last hop")                      \
+	X(HOPS_BEYOND_DROPPED, hops_beyond_dropped,                                                          \
+	  "GUE packets dropped because more hops have had them than there are")
 
 enum phx_agent_counter {
 #define PHX_X(name, label, help) PHX_AGENT_COUNTER_##name,

@@ -446,11 +446,21 @@ struct phx_agent_node {
 PHX_ASSERT(sizeof(struct phx_agent_node) == 24, "agent node size");
 PHX_ASSERT(PHX_OFFSET(struct phx_agent_node, family) == 4, "agent node data");
 
+/*
+ * Map `agent_peers`: longest-prefix trie, struct phx_agent_node -> __u32 1. W: phalanx-agent. R: agent.
+ * Other backends: they may send tunnel packets as nodes may, and packets are passed on to them and to nobody
+ * else, whatever hops say.
+ */
+
 /* Where GUE comes to unless the configuration says otherwise, on nodes and backends (IANA: gue). */
 #define PHX_DEFAULT_GUE_PORT 6080u
 
 #define PHX_AGENT_MAX_VIPS  1024u
 #define PHX_AGENT_MAX_NODES 1024u
+#define PHX_AGENT_MAX_PEERS 1024u
+
+/* Network namespaces whose sockets the agent asks for a flow, besides the host's own. */
+#define PHX_AGENT_MAX_NAMESPACES 16u
 
 /* Map `agent_counters`: per-CPU array of __u64 by enum phx_agent_counter. W: agent. R: phalanx-agent. */
 

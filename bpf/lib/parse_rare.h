@@ -285,7 +285,7 @@ PHX_INLINE enum phx_kind phx_parse_later(__u8 protocol, __u8 icmp)
  * The packet's length lies within the frame. A first fragment must have as much of the header behind it as a
  * whole packet: with the ports alone, the flags would come in a fragment of the sender's choice (RFC 1858).
  */
-PHX_INLINE enum phx_kind phx_parse_carried(phx_frame *frame, const struct phx_chain *chain,
+PHX_INLINE enum phx_kind phx_parse_carried(phx_frame *frame, __u32 at, const struct phx_chain *chain,
 					   struct phx_packet *packet)
 {
 	__u8 icmp = packet->flow.to.family == PHX_FAMILY_IPV4 ? PHX_PROTOCOL_ICMP : PHX_PROTOCOL_ICMPV6;
@@ -300,7 +300,7 @@ PHX_INLINE enum phx_kind phx_parse_carried(phx_frame *frame, const struct phx_ch
 	packet->part = chain->offset ? PHX_PART_LATER : chain->more ? PHX_PART_FIRST : PHX_PART_WHOLE;
 	if (chain->offset)
 		return phx_parse_later(protocol, icmp);
-	l4 += (__u32)sizeof(struct phx_ethernet);
+	l4 += at;
 	if (protocol == icmp)
 		return chain->more ? PHX_KIND_ICMP : phx_parse_icmp(frame, l4, payload, packet);
 	if (!phx_has_ports(protocol))
@@ -313,58 +313,66 @@ PHX_INLINE enum phx_kind phx_parse_carried(phx_frame *frame, const struct phx_ch
 	return PHX_KIND_FLOW;
 }
 
-PHX_INLINE enum phx_kind phx_parse_rare_ipv4(phx_frame *frame, struct phx_chain *chain,
+PHX_INLINE enum phx_kind phx_parse_rare_ipv4(phx_frame *frame, __u32 at, struct phx_chain *chain,
 					     struct phx_packet *packet)
 {
-	const __u8 *at = PHX_FRAME_DATA(frame) + sizeof(struct phx_ethernet);
-	const struct phx_ipv4 *ip = (const struct phx_ipv4 *)at;
+	const __u8 *header = PHX_FRAME_DATA(frame) + at;
+	const struct phx_ipv4 *ip = (const struct phx_ipv4 *)header;
 	__u32 length;
 
-	if (at + sizeof(*ip) > PHX_FRAME_END(frame))
+	if (header + sizeof(*ip) > PHX_FRAME_END(frame))
 		return PHX_KIND_MALFORMED;
 	phx_flow_ipv4(&packet->flow, ip, phx_flow_tail(0, 0, PHX_FAMILY_IPV4));
 	length = phx_swapped_length(ip->length);
 	phx_describe(packet, (__u16)length, ip->traffic_class, PHX_PART_WHOLE, 0);
 	phx_chain_ipv4(chain, ip);
-	if (ip->version_ihl >> 4 != 4 || chain->l4 < sizeof(*ip) || at + length > PHX_FRAME_END(frame))
+	if (ip->version_ihl >> 4 != 4 || chain->l4 < sizeof(*ip) || header + length > PHX_FRAME_END(frame))
 		return PHX_KIND_MALFORMED;
 	return PHX_KIND_FLOW;
 }
 
-PHX_INLINE enum phx_kind phx_parse_rare_ipv6(phx_frame *frame, struct phx_chain *chain,
+PHX_INLINE enum phx_kind phx_parse_rare_ipv6(phx_frame *frame, __u32 at, struct phx_chain *chain,
 					     struct phx_packet *packet)
 {
-	const __u8 *at = PHX_FRAME_DATA(frame) + sizeof(struct phx_ethernet);
-	const struct phx_ipv6 *ip = (const struct phx_ipv6 *)at;
+	const __u8 *header = PHX_FRAME_DATA(frame) + at;
+	const struct phx_ipv6 *ip = (const struct phx_ipv6 *)header;
 	__u32 word, payload;
 
-	if (at + sizeof(*ip) > PHX_FRAME_END(frame))
+	if (header + sizeof(*ip) > PHX_FRAME_END(frame))
 		return PHX_KIND_MALFORMED;
 	word = PHX_SWAP32(ip->version_class_label);
 	payload = phx_swapped_length(ip->payload_length);
 	phx_flow_ipv6(&packet->flow, ip, phx_flow_tail(0, 0, PHX_FAMILY_IPV6));
 	phx_describe(packet, (__u16)(payload + sizeof(*ip)), (__u8)(word >> 20), PHX_PART_WHOLE, 0);
-	if (word >> 28 != 6 || at + sizeof(*ip) + payload > PHX_FRAME_END(frame))
+	if (word >> 28 != 6 || header + sizeof(*ip) + payload > PHX_FRAME_END(frame))
 		return PHX_KIND_MALFORMED;
-	return phx_chain_ipv6(chain, frame, sizeof(struct phx_ethernet), ip->next_header,
-			      payload + (__u32)sizeof(*ip));
+	return phx_chain_ipv6(chain, frame, at, ip->next_header, payload + (__u32)sizeof(*ip));
 }
 
 /*
- * frame: without tags, its destination could be read (phx_parse_destination). chain, packet: of FLOW, ERROR,
- * ECHO and FRAGMENT complete; of the others as far as they were read.
+ * at: where in the frame the IP header of this family lies. chain, packet: of FLOW, ERROR, ECHO and FRAGMENT
+ * complete; of the others as far as they were read.
  */
+PHX_INLINE enum phx_kind phx_parse_rare_at(phx_frame *frame, __u32 at, __u8 family, struct phx_chain *chain,
+					   struct phx_packet *packet)
+{
+	enum phx_kind kind = family == PHX_FAMILY_IPV4 ? phx_parse_rare_ipv4(frame, at, chain, packet)
+						       : phx_parse_rare_ipv6(frame, at, chain, packet);
+
+	PHX_RELOAD();
+	return kind == PHX_KIND_FLOW ? phx_parse_carried(frame, at, chain, packet) : kind;
+}
+
+/* frame: without tags, its destination could be read (phx_parse_destination). */
 PHX_INLINE enum phx_kind phx_parse_rare(phx_frame *frame, struct phx_chain *chain, struct phx_packet *packet)
 {
 	const struct phx_ethernet *ethernet = (const struct phx_ethernet *)PHX_FRAME_DATA(frame);
-	enum phx_kind kind;
+	__u8 family;
 
 	if ((const __u8 *)(ethernet + 1) > PHX_FRAME_END(frame))
 		return PHX_KIND_MALFORMED;
-	kind = ethernet->type == PHX_SWAP16(PHX_ETHERTYPE_IPV4) ? phx_parse_rare_ipv4(frame, chain, packet)
-								: phx_parse_rare_ipv6(frame, chain, packet);
-	PHX_RELOAD();
-	return kind == PHX_KIND_FLOW ? phx_parse_carried(frame, chain, packet) : kind;
+	family = ethernet->type == PHX_SWAP16(PHX_ETHERTYPE_IPV4) ? PHX_FAMILY_IPV4 : PHX_FAMILY_IPV6;
+	return phx_parse_rare_at(frame, sizeof(*ethernet), family, chain, packet);
 }
 
 #endif /* PHALANX_LIB_PARSE_RARE_H */

@@ -27,11 +27,17 @@ struct phx_tunnel {
 	struct phx_agent_vip destination; /* the inner destination, as a key of `agent_vips` */
 	__u8 ecn;                         /* of the outer header */
 	__u8 is_gue;
-	__u16 outer;           /* bytes before the inner packet, from the outer IP header on */
+	__u16 outer;        /* bytes before the inner packet, from the outer IP header on */
+	__u8 private_words; /* of 4 bytes, the last before the inner packet: private data of gue */
+	__u8 reserved[7];
 } __attribute__((aligned(8))); /* verifier: the stack is accessed aligned */
 PHX_ASSERT(PHX_OFFSET(struct phx_tunnel, source.address) == 8, "whole words");
 PHX_ASSERT(PHX_OFFSET(struct phx_tunnel, destination) == 24, "whole words");
 PHX_ASSERT(PHX_OFFSET(struct phx_tunnel, destination.family) == 40, "whole words");
+
+/* The most that phx_tunnel.outer is. */
+#define PHX_OUTER_LIMIT                                                                                      \
+	(sizeof(struct phx_ipv6) + sizeof(struct phx_gue_headers) + PHX_PRIVATE_WORDS * sizeof(__u32))
 
 #define PHX_ECN_MASK        3u
 #define PHX_ECN_NOT_CAPABLE 0u
@@ -119,7 +125,7 @@ PHX_INLINE enum phx_tunnel_kind phx_parse_inner(const __u8 *at, const __u8 *end,
 
 /*
  * at: the UDP header; payload: bytes that the IP header says follow it. The words between the GUE header and
- * the inner packet are, without flags, private data of whoever sent them, and skipped. The UDP checksum is
+ * the inner packet are, without flags, private data: hops (second_chance.h judges them). The UDP checksum is
  * not looked at, whether it is 0, as nodes have it (RFC 6935), or not: the stack checks the inner packet's
  * own before anybody believes a byte of it, and the outer header decides nothing but whether a node sent it.
  */
@@ -146,6 +152,7 @@ PHX_INLINE enum phx_tunnel_kind phx_parse_gue(const __u8 *at, const __u8 *end, _
 	if (length > payload || length < before)
 		return PHX_TUNNEL_CUT;
 	tunnel->outer += before;
+	tunnel->private_words = headers->gue.version_control_length & PHX_GUE_LENGTH;
 	kind = phx_parse_inner(at + before, end, length - before, headers->gue.protocol, tunnel);
 	return kind == PHX_TUNNEL_SOUND && phx_is_beyond(at, payload, end) ? PHX_TUNNEL_LYING : kind;
 }
@@ -162,7 +169,7 @@ PHX_INLINE int phx_is_ip_in_ip(__u8 protocol)
 }
 
 /* Fragments and options are judged for IP in IP only: behind them no port can be told. */
-PHX_INLINE enum phx_tunnel_kind phx_outer_ipv4(const __u8 *at, const __u8 *end, __u16 gue_port,
+PHX_INLINE enum phx_tunnel_kind phx_outer_ipv4(const __u8 *at, const __u8 *end, __u16 port,
 					       struct phx_tunnel *tunnel)
 {
 	const struct phx_ipv4 *ip = (const struct phx_ipv4 *)at;
@@ -173,10 +180,11 @@ PHX_INLINE enum phx_tunnel_kind phx_outer_ipv4(const __u8 *at, const __u8 *end, 
 		return PHX_TUNNEL_NONE;
 	plain = ip->version_ihl == PHX_IPV4_PLAIN && !(ip->fragment & PHX_SWAP16(PHX_IPV4_FRAGMENT_MASK));
 	if (!phx_is_ip_in_ip(ip->protocol) &&
-	    !(plain && ip->protocol == PHX_PROTOCOL_UDP && phx_is_gue(at + sizeof(*ip), end, gue_port)))
+	    !(plain && ip->protocol == PHX_PROTOCOL_UDP && phx_is_gue(at + sizeof(*ip), end, port)))
 		return PHX_TUNNEL_NONE;
 	tunnel->ecn = ip->traffic_class & PHX_ECN_MASK;
 	tunnel->is_gue = 0;
+	tunnel->private_words = 0;
 	tunnel->outer = sizeof(*ip);
 	phx_tunnel_source(tunnel, ip->source, 0, PHX_FAMILY_IPV4);
 	if (ip->version_ihl > PHX_IPV4_PLAIN)
@@ -197,7 +205,7 @@ PHX_INLINE enum phx_tunnel_kind phx_outer_ipv4(const __u8 *at, const __u8 *end, 
  * A fragment header hides what it carries; only one whose payload is a tunnel packet is taken for one. Other
  * extension headers stand before no tunnel packet of a node's.
  */
-PHX_INLINE enum phx_tunnel_kind phx_outer_ipv6(const __u8 *at, const __u8 *end, __u16 gue_port,
+PHX_INLINE enum phx_tunnel_kind phx_outer_ipv6(const __u8 *at, const __u8 *end, __u16 port,
 					       struct phx_tunnel *tunnel)
 {
 	const struct phx_ipv6 *ip = (const struct phx_ipv6 *)at;
@@ -210,10 +218,11 @@ PHX_INLINE enum phx_tunnel_kind phx_outer_ipv6(const __u8 *at, const __u8 *end, 
 	if (protocol == PHX_PROTOCOL_FRAGMENT && behind + 1 <= end)
 		protocol = *behind;
 	if (!phx_is_ip_in_ip(protocol) &&
-	    !(ip->next_header == PHX_PROTOCOL_UDP && phx_is_gue(behind, end, gue_port)))
+	    !(ip->next_header == PHX_PROTOCOL_UDP && phx_is_gue(behind, end, port)))
 		return PHX_TUNNEL_NONE;
 	tunnel->ecn = PHX_SWAP32(ip->version_class_label) >> 20 & PHX_ECN_MASK;
 	tunnel->is_gue = 0;
+	tunnel->private_words = 0;
 	tunnel->outer = sizeof(*ip);
 	phx_tunnel_source(tunnel, ip->source[0], ip->source[1], PHX_FAMILY_IPV6);
 	if (ip->next_header == PHX_PROTOCOL_FRAGMENT)
@@ -224,10 +233,10 @@ PHX_INLINE enum phx_tunnel_kind phx_outer_ipv6(const __u8 *at, const __u8 *end, 
 }
 
 /*
- * data, end: the frame; gue_port: be. tunnel: of a kind but NONE all but the destination is set, that with
+ * data, end: the frame; port: where GUE is expected, be. tunnel: of a kind but NONE all but the destination is set, that with
  * LYING and SOUND too.
  */
-PHX_INLINE enum phx_tunnel_kind phx_parse_tunnel(const void *data, const void *end, __u16 gue_port,
+PHX_INLINE enum phx_tunnel_kind phx_parse_tunnel(const void *data, const void *end, __u16 port,
 						 struct phx_tunnel *tunnel)
 {
 	const struct phx_ethernet *ethernet = (const struct phx_ethernet *)data;
@@ -237,9 +246,9 @@ PHX_INLINE enum phx_tunnel_kind phx_parse_tunnel(const void *data, const void *e
 	if (at > limit)
 		return PHX_TUNNEL_NONE;
 	if (ethernet->type == PHX_SWAP16(PHX_ETHERTYPE_IPV4))
-		return phx_outer_ipv4(at, limit, gue_port, tunnel);
+		return phx_outer_ipv4(at, limit, port, tunnel);
 	if (ethernet->type == PHX_SWAP16(PHX_ETHERTYPE_IPV6))
-		return phx_outer_ipv6(at, limit, gue_port, tunnel);
+		return phx_outer_ipv6(at, limit, port, tunnel);
 	return PHX_TUNNEL_NONE;
 }
 

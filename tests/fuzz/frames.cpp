@@ -93,16 +93,36 @@ Bytes tcp(Dice& dice, Way way) {
   return out;
 }
 
+// Private data of GUE by hops.h, most often; whole words.
+Bytes hops(Dice& dice) {
+  const bool version_1 = dice.once_in(2);
+  const std::uint32_t count = dice.below(dice.once_in(8) ? 8 : 3);
+  Bytes out{static_cast<std::uint8_t>(version_1 ? 0x10 : 0), 0,
+            static_cast<std::uint8_t>(dice.below(count + 1)), static_cast<std::uint8_t>(count)};
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const bool is_ipv6 = version_1 && dice.once_in(2);
+    const Address host = any_host(dice, is_ipv6);
+    if (version_1 && !is_ipv6) append(out, {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff});
+    out.insert(out.end(), host.begin(), host.begin() + (is_ipv6 ? 16 : 4));
+  }
+  if (dice.once_in(8)) out[dice.below(4)] = static_cast<std::uint8_t>(dice.word());
+  if (dice.once_in(8)) out.resize(out.size() + (dice.once_in(2) ? 4 : std::size_t{0} - 4));
+  return out.size() > 124 ? Bytes{} : out;
+}
+
 // With a GUE header and a packet behind it, now and then.
 Bytes udp(Dice& dice, int depth, Way way) {
   Bytes payload;
   const bool is_gue = depth < kMaxDepth && dice.once_in(4);
   if (is_gue) {
     const bool is_ipv6 = dice.once_in(2);
-    const std::uint8_t private_words = dice.once_in(4) ? static_cast<std::uint8_t>(dice.below(8)) : 0;
+    const Bytes private_data = dice.once_in(2)
+                                   ? hops(dice)
+                                   : random_bytes(dice, dice.once_in(4) ? std::size_t{dice.below(8)} * 4 : 0);
+    const auto private_words = static_cast<std::uint8_t>(private_data.size() / 4);
     payload = {static_cast<std::uint8_t>(dice.once_in(8) ? dice.word() : private_words),
                static_cast<std::uint8_t>(is_ipv6 ? 41 : 4), 0, 0};
-    append(payload, random_bytes(dice, std::size_t{private_words} * 4));
+    append(payload, private_data);
     append(payload, packet(dice, depth + 1, is_ipv6, Way::to_vip));
   } else {
     payload = random_bytes(dice, payload_size(dice));

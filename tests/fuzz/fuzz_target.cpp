@@ -30,6 +30,7 @@ extern "C" std::size_t LLVMFuzzerMutate(std::uint8_t* data, std::size_t size, st
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static Configured balancer(phalanx_xdp, balancer_maps, fill_balancer);
   static Configured agent(phalanx_agent_xdp, agent_maps, fill_agent);
+  sockets_exist = true;
   if (size < kMinFrame || size > kMaxFrame) return -1;
   const auto sent = balancer.run({data, size}).frame;
   const Bytes forwarded(sent.begin(), sent.end());

@@ -205,6 +205,10 @@ void fill_agent(const PutRow& put) {
     node_key.family = family(is_ipv6);
     std::ranges::copy(node(is_ipv6).address, node_key.address);
     put("agent_nodes", &node_key, &one);
+    for (const int number : {12, 28}) {
+      std::ranges::copy(backend(number, is_ipv6).address, node_key.address);
+      put("agent_peers", &node_key, &one);
+    }
   }
 }
 

@@ -34,6 +34,7 @@ class AgentTest : public testing::PinTest {
     config.interface = "phx0";
     config.vips = {address("203.0.113.10"), address("2001:db8::10")};
     config.nodes = {prefix("10.0.0.0/24"), prefix("fd00::/64")};
+    config.peers = {prefix("10.0.1.0/24")};
     return config;
   }
 
@@ -54,11 +55,23 @@ TEST_F(AgentTest, up_attaches_and_status_shows_what_is_in_force) {
   EXPECT_NE(attached_to("phx0").native, 0u);
   EXPECT_THAT(current().vips, ElementsAre(address("203.0.113.10"), address("2001:db8::10")));
   EXPECT_THAT(current().nodes, ElementsAre(prefix("10.0.0.0/24"), prefix("fd00::/64")));
+  EXPECT_THAT(current().peers, ElementsAre(prefix("10.0.1.0/24")));
   ASSERT_EQ(current().interfaces.size(), 1u);
   EXPECT_EQ(current().interfaces.front().mode, "native");
   EXPECT_EQ(current().counters.size(), PHX_AGENT_COUNTER_COUNT);
   EXPECT_THAT(to_text(current()), HasSubstr("decapsulated_4in4"));
   EXPECT_THAT(to_json_text(current()), HasSubstr("\"203.0.113.10\""));
+}
+
+TEST_F(AgentTest, a_namespace_that_there_is_not_is_named_and_nothing_stays) {
+  adapters::AgentConfig with_namespace = config();
+  with_namespace.namespaces = {"/proc/self/ns/net", "no-such-namespace"};
+  const auto attached = up(pins(), with_namespace);
+  ASSERT_FALSE(attached);
+  EXPECT_THAT(attached.error().message, HasSubstr("/run/netns/no-such-namespace"));
+  EXPECT_FALSE(agent::status(pins()));
+  with_namespace.namespaces.pop_back();
+  ASSERT_NO_FATAL_FAILURE(bring_up(with_namespace));
 }
 
 TEST_F(AgentTest, up_again_applies_the_changed_file) {
@@ -67,9 +80,11 @@ TEST_F(AgentTest, up_again_applies_the_changed_file) {
   changed.interface = "phx1";
   changed.vips = {address("203.0.113.11"), address("2001:db8::10")};
   changed.nodes = {prefix("10.0.0.0/25")};
+  changed.peers = {prefix("10.0.1.11/32"), prefix("fd00:1::/64")};
   ASSERT_NO_FATAL_FAILURE(bring_up(changed));
   EXPECT_THAT(current().vips, ElementsAre(address("203.0.113.11"), address("2001:db8::10")));
   EXPECT_THAT(current().nodes, ElementsAre(prefix("10.0.0.0/25")));
+  EXPECT_THAT(current().peers, ElementsAre(prefix("10.0.1.11/32"), prefix("fd00:1::/64")));
   EXPECT_EQ(attached_to("phx0").native, 0u);
   EXPECT_NE(attached_to("phx1").native, 0u);
 }

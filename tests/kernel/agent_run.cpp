@@ -2,8 +2,10 @@
 #include "agent_run.hpp"
 
 #include <algorithm>
+#include <cstring>
 
 #include "agent.skel.h"
+#include "headroom.hpp"
 
 namespace phalanx::test {
 namespace {
@@ -21,15 +23,35 @@ void add(const bpf_map* map, const Key& key) {
           "a row of a map cannot be written");
 }
 
+phx_agent_node node_key(const std::string& address, std::uint32_t prefix_length) {
+  phx_agent_node key{};
+  const auto bytes = map_address(address);
+  std::copy(bytes.begin(), bytes.end(), key.address);
+  key.family = map_family(address);
+  key.prefix_length = 32 + prefix_length;
+  return key;
+}
+
 }  // namespace
 
 void AgentRun::Close::operator()(agent_bpf* object) const {
   agent_bpf__destroy(object);
 }
 
-AgentRun::AgentRun(std::uint16_t gue_port) : object_(agent_bpf__open()) {
+AgentRun::AgentRun(const AgentSettings& settings) : object_(agent_bpf__open()) {
   require(object_ != nullptr, "the agent's object cannot be opened");
-  if (gue_port != 0) object_->rodata->gue_port = static_cast<std::uint16_t>(gue_port << 8 | gue_port >> 8);
+  auto& rodata = *object_->rodata;
+  const std::uint16_t port = settings.gue_port;
+  if (port != 0) rodata.gue_port = static_cast<std::uint16_t>(port << 8 | port >> 8);
+  for (const std::string& address : settings.own_addresses) {
+    const auto bytes = map_address(address);
+    if (is_ipv6(address)) {
+      std::memcpy(rodata.own_ipv6, bytes.data(), sizeof(rodata.own_ipv6));
+    } else {
+      std::memcpy(&rodata.own_ipv4, bytes.data(), sizeof(rodata.own_ipv4));
+    }
+  }
+  for (const std::uint32_t id : settings.namespaces) rodata.namespaces[rodata.namespace_count++] = id;
   require(agent_bpf__load(object_.get()) == 0, "the agent cannot be loaded");
 }
 
@@ -44,12 +66,11 @@ void AgentRun::add_vip(const std::string& address) {
 }
 
 void AgentRun::add_nodes(const std::string& address, std::uint32_t prefix_length) {
-  phx_agent_node key{};
-  const auto bytes = map_address(address);
-  std::copy(bytes.begin(), bytes.end(), key.address);
-  key.family = map_family(address);
-  key.prefix_length = 32 + prefix_length;
-  add(object_->maps.agent_nodes, key);
+  add(object_->maps.agent_nodes, node_key(address, prefix_length));
+}
+
+void AgentRun::add_peers(const std::string& address, std::uint32_t prefix_length) {
+  add(object_->maps.agent_peers, node_key(address, prefix_length));
 }
 
 std::vector<std::uint64_t> AgentRun::totals() const {
@@ -60,11 +81,20 @@ std::vector<std::uint64_t> AgentRun::totals() const {
   return counters;
 }
 
+int AgentRun::program_fd() const {
+  return bpf_program__fd(object_->progs.phalanx_agent_xdp);
+}
+
+RunResult AgentRun::run_once(const Bytes& frame) const {
+  return headroom_taken_ == 0 ? run_program(program_fd(), frame, ingress_)
+                              : run_program_with_headroom_taken(program_fd(), frame, headroom_taken_);
+}
+
 Outcome AgentRun::run(const Bytes& frame) {
   Outcome outcome;
   outcome.sent_in = frame;
   const auto before = totals();
-  outcome.result = run_program(bpf_program__fd(object_->progs.phalanx_agent_xdp), frame);
+  outcome.result = run_once(frame);
   const auto after = totals();
   for (std::size_t i = 0; i < before.size(); i++) {
     if (before[i] != after[i]) outcome.counters[kLabels[i]] = after[i] - before[i];
@@ -73,7 +103,9 @@ Outcome AgentRun::run(const Bytes& frame) {
 }
 
 Outcome AgentRun::run(const Packet& packet) {
-  return run(packet.frame());
+  Outcome outcome = run(packet.frame());
+  outcome.shape = packet.shape();
+  return outcome;
 }
 
 }  // namespace phalanx::test

@@ -12,16 +12,28 @@ struct agent_bpf;
 
 namespace phalanx::test {
 
+// What is fixed when the agent is loaded.
+struct AgentSettings {
+  std::uint16_t gue_port = 0;                // 0 for the default
+  std::vector<std::string> own_addresses{};  // at most one a family
+  std::vector<std::uint32_t> namespaces{};   // ids
+};
+
 class AgentRun {
  public:
-  // gue_port: 0 for the default.
-  explicit AgentRun(std::uint16_t gue_port = 0);
+  explicit AgentRun(const AgentSettings& settings = {});
   ~AgentRun();
 
   void add_vip(const std::string& address);
   // prefix_length: in bits, of the address alone.
   void add_nodes(const std::string& address, std::uint32_t prefix_length);
+  void add_peers(const std::string& address, std::uint32_t prefix_length);
+  // An interface of this namespace, with an XDP program; 0 for the loopback interface.
+  void come_in_by(std::uint32_t interface) { ingress_ = interface; }
+  // Bytes of headroom that the driver has taken already.
+  void take_headroom(std::uint32_t bytes) { headroom_taken_ = bytes; }
 
+  [[nodiscard]] int program_fd() const;
   Outcome run(const Packet& packet);
   Outcome run(const Bytes& frame);
 
@@ -31,8 +43,11 @@ class AgentRun {
   };
 
   [[nodiscard]] std::vector<std::uint64_t> totals() const;
+  [[nodiscard]] RunResult run_once(const Bytes& frame) const;
 
   std::unique_ptr<agent_bpf, Close> object_;
+  std::uint32_t ingress_ = 0;
+  std::uint32_t headroom_taken_ = 0;
 };
 
 // An agent with a VIP and nodes of each family.

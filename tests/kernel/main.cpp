@@ -13,7 +13,7 @@ using phalanx::test::CaseTable;
 
 constexpr const char* kLabels[] = {
 #define PHX_X(name, label, help) #label,
-    PHX_COUNTERS(PHX_X)
+    PHX_COUNTERS(PHX_X) PHX_AGENT_COUNTERS(PHX_X)
 #undef PHX_X
 };
 constexpr std::size_t kLeastCases = 250;

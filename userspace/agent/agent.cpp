@@ -2,14 +2,18 @@
 #include "agent/agent.hpp"
 
 #include <fmt/format.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
 
 #include <algorithm>
+#include <cstring>
 #include <iterator>
 #include <optional>
 #include <set>
 
 #include "adapters/bpf/pin_directory.hpp"
 #include "adapters/bpf/pin_names.hpp"
+#include "adapters/netlink/namespace_id.hpp"
 #include "agent/agent_maps.hpp"
 
 namespace phalanx::agent {
@@ -26,25 +30,14 @@ std::vector<Value> without(const std::set<Value>& values, const std::set<Value>&
   return left;
 }
 
-// Adds all of `values`; on failure takes back what it added.
 template <typename Value>
-Result<void> add_all(AgentMaps& maps, const std::vector<Value>& values) {
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    if (Result<void> added = maps.add(values[i]); !added) {
-      for (std::size_t j = 0; j < i; ++j) {
-        static_cast<void>(maps.remove(values[j]));
-      }
-      return added;
-    }
-  }
-  return {};
-}
+using Step = Result<void> (AgentMaps::*)(const Value&);
 
 template <typename Value>
-Result<void> remove_all(AgentMaps& maps, const std::vector<Value>& values) {
+Result<void> all(AgentMaps& maps, Step<Value> step, const std::vector<Value>& values) {
   for (const Value& value : values) {
-    if (Result<void> removed = maps.remove(value); !removed) {
-      return removed;
+    if (Result<void> done = (maps.*step)(value); !done) {
+      return done;
     }
   }
   return {};
@@ -52,38 +45,103 @@ Result<void> remove_all(AgentMaps& maps, const std::vector<Value>& values) {
 
 struct Change {
   std::vector<core::Address> new_vips, old_vips;
-  std::vector<core::Prefix> new_nodes, old_nodes;
+  std::vector<core::Prefix> new_nodes, old_nodes, new_peers, old_peers;
 };
 
 Result<Change> change_to(const AgentMaps& maps, const adapters::AgentConfig& config) {
   const Result<std::set<core::Address>> vips = maps.vips();
   const Result<std::set<core::Prefix>> nodes = maps.nodes();
-  if (!vips || !nodes) {
-    return Failure(vips ? nodes.error() : vips.error());
+  const Result<std::set<core::Prefix>> peers = maps.peers();
+  if (!vips || !nodes || !peers) {
+    return Failure(!vips ? vips.error() : !nodes ? nodes.error() : peers.error());
   }
   const std::set<core::Address> wanted_vips(config.vips.begin(), config.vips.end());
   const std::set<core::Prefix> wanted_nodes(config.nodes.begin(), config.nodes.end());
-  return Change{without(wanted_vips, *vips), without(*vips, wanted_vips), without(wanted_nodes, *nodes),
-                without(*nodes, wanted_nodes)};
+  const std::set<core::Prefix> wanted_peers(config.peers.begin(), config.peers.end());
+  return Change{without(wanted_vips, *vips),   without(*vips, wanted_vips),   without(wanted_nodes, *nodes),
+                without(*nodes, wanted_nodes), without(wanted_peers, *peers), without(*peers, wanted_peers)};
 }
 
-// Nodes first: a VIP whose nodes are missing would have its packets refused.
+// What was not added yet is not missed.
+void take_back(AgentMaps& maps, const Change& change) {
+  static_cast<void>(all(maps, &AgentMaps::remove_vip, change.new_vips));
+  static_cast<void>(all(maps, &AgentMaps::remove_peer, change.new_peers));
+  static_cast<void>(all(maps, &AgentMaps::remove_node, change.new_nodes));
+}
+
+// VIPs last: one whose nodes are missing would have its packets refused.
 Result<void> add_new(AgentMaps& maps, const Change& change) {
-  if (Result<void> added = add_all(maps, change.new_nodes); !added) {
-    return added;
+  Result<void> added = all(maps, &AgentMaps::add_node, change.new_nodes);
+  if (added) {
+    added = all(maps, &AgentMaps::add_peer, change.new_peers);
   }
-  Result<void> added = add_all(maps, change.new_vips);
+  if (added) {
+    added = all(maps, &AgentMaps::add_vip, change.new_vips);
+  }
   if (!added) {
-    static_cast<void>(remove_all(maps, change.new_nodes));
+    take_back(maps, change);
   }
   return added;
 }
 
 Result<void> remove_old(AgentMaps& maps, const Change& change) {
-  if (Result<void> removed = remove_all(maps, change.old_vips); !removed) {
+  if (Result<void> removed = all(maps, &AgentMaps::remove_vip, change.old_vips); !removed) {
     return removed;
   }
-  return remove_all(maps, change.old_nodes);
+  if (Result<void> removed = all(maps, &AgentMaps::remove_peer, change.old_peers); !removed) {
+    return removed;
+  }
+  return all(maps, &AgentMaps::remove_node, change.old_nodes);
+}
+
+std::optional<core::Address> global_address(const sockaddr* name) {
+  core::Address address;
+  if (name != nullptr && name->sa_family == AF_INET) {
+    std::memcpy(address.bytes.data(), &reinterpret_cast<const sockaddr_in*>(name)->sin_addr, 4);
+    return address;
+  }
+  if (name == nullptr || name->sa_family != AF_INET6) {
+    return std::nullopt;
+  }
+  const in6_addr& ipv6 = reinterpret_cast<const sockaddr_in6*>(name)->sin6_addr;
+  if (IN6_IS_ADDR_LINKLOCAL(&ipv6) || IN6_IS_ADDR_LOOPBACK(&ipv6)) {
+    return std::nullopt;
+  }
+  address.family = core::Family::ipv6;
+  std::memcpy(address.bytes.data(), &ipv6, 16);
+  return address;
+}
+
+// The first of each family that other hosts can answer to.
+std::vector<core::Address> addresses_of(const std::string& interface) {
+  std::vector<core::Address> found;
+  ifaddrs* list = nullptr;
+  if (::getifaddrs(&list) != 0) {
+    return found;
+  }
+  for (const ifaddrs* each = list; each != nullptr; each = each->ifa_next) {
+    const std::optional<core::Address> address =
+        each->ifa_name == interface ? global_address(each->ifa_addr) : std::nullopt;
+    const auto is_known = [&](const core::Address& other) { return other.family == address->family; };
+    if (address && std::none_of(found.begin(), found.end(), is_known)) {
+      found.push_back(*address);
+    }
+  }
+  ::freeifaddrs(list);
+  return found;
+}
+
+Result<AgentMaps::Settings> settings_of(const adapters::AgentConfig& config) {
+  AgentMaps::Settings settings{
+      config.gue_port, config.addresses.empty() ? addresses_of(config.interface) : config.addresses, {}};
+  for (const std::string& name : config.namespaces) {
+    const Result<std::uint32_t> id = adapters::namespace_id(name);
+    if (!id) {
+      return Failure(id.error());
+    }
+    settings.namespaces.push_back(*id);
+  }
+  return settings;
 }
 
 Result<void> detach_others(const PinDirectory& directory, const std::string& interface) {
@@ -116,8 +174,7 @@ Result<XdpDescription> apply(const PinDirectory& directory, AgentMaps& maps,
   const Result<XdpLink> link =
       XdpLink::adopt_or_attach(directory, maps.program(), config.interface, config.xdp_mode);
   if (!link) {
-    static_cast<void>(remove_all(maps, change->new_vips));
-    static_cast<void>(remove_all(maps, change->new_nodes));
+    take_back(maps, *change);
     return Failure(link.error());
   }
   // From here on the new configuration is in force; what is left is to let go of the old one.
@@ -167,14 +224,18 @@ Result<XdpDescription> up(const std::string& pin_directory, const adapters::Agen
   if (!directory) {
     return Failure(directory.error());
   }
+  const Result<AgentMaps::Settings> settings = settings_of(config);
+  if (!settings) {
+    return Failure(settings.error());
+  }
   if (AgentMaps::complete(*directory)) {
-    Result<AgentMaps> maps = AgentMaps::reload(*directory, config.gue_port);
+    Result<AgentMaps> maps = AgentMaps::reload(*directory, *settings);
     return maps ? apply(*directory, *maps, config) : Failure(maps.error());
   }
   if (const Result<void> removed = directory->remove_pins(); !removed) {
     return Failure(removed.error());
   }
-  Result<AgentMaps> maps = AgentMaps::create(*directory, config.gue_port);
+  Result<AgentMaps> maps = AgentMaps::create(*directory, *settings);
   Result<XdpDescription> applied =
       maps ? apply(*directory, *maps, config) : Result<XdpDescription>(Failure(maps.error()));
   if (!applied) {
@@ -211,11 +272,16 @@ Result<Status> status(const std::string& pin_directory) {
   }
   const Result<std::set<core::Address>> vips = maps->vips();
   const Result<std::set<core::Prefix>> nodes = maps->nodes();
+  const Result<std::set<core::Prefix>> peers = maps->peers();
   Result<std::vector<std::uint64_t>> counters = maps->counters();
-  if (!vips || !nodes || !counters) {
-    return Failure(!vips ? vips.error() : !nodes ? nodes.error() : counters.error());
+  if (!vips || !nodes || !peers || !counters) {
+    return Failure(!vips ? vips.error() : !nodes ? nodes.error() : !peers ? peers.error() : counters.error());
   }
-  Status status{{}, {vips->begin(), vips->end()}, {nodes->begin(), nodes->end()}, std::move(*counters)};
+  Status status{{},
+                {vips->begin(), vips->end()},
+                {nodes->begin(), nodes->end()},
+                {peers->begin(), peers->end()},
+                std::move(*counters)};
   for (const std::string& interface : directory->linked_interfaces()) {
     const Result<std::optional<XdpLink>> link = XdpLink::adopt(*directory, interface);
     if (!link) {

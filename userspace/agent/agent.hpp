@@ -17,6 +17,7 @@ struct Status {
   std::vector<adapters::XdpDescription> interfaces;
   std::vector<core::Address> vips;      // sorted
   std::vector<core::Prefix> nodes;      // sorted
+  std::vector<core::Prefix> peers;      // sorted
   std::vector<std::uint64_t> counters;  // by enum phx_agent_counter
 };
 
@@ -24,7 +25,8 @@ struct Status {
 // new is added, this binary's program takes over, and only then what is gone is removed, so that no packet
 // that both configurations accept is lost. On failure what was in force stays in force; with nothing there
 // before, nothing stays. Returns how the program is attached. Fails with the sentences of PinDirectory,
-// AgentMaps and XdpLink.
+// AgentMaps, namespace_id()
+// and XdpLink.
 Result<adapters::XdpDescription> up(const std::string& pin_directory, const adapters::AgentConfig& config);
 
 // Detaches and removes all. Done when there is nothing.

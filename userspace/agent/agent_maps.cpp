@@ -99,16 +99,30 @@ Result<void> take(int map, const Value& value, const char* what) {
   return fail(fmt::format("remove {} {}: {}", what, to_string(value), adapters::describe_errno(errno)));
 }
 
+void set(agent_bpf& skeleton, const AgentMaps::Settings& settings) {
+  auto& rodata = *skeleton.rodata;
+  rodata.gue_port = htons(settings.gue_port);
+  for (const core::Address& own : settings.own_addresses) {
+    void* const at =
+        own.family == core::Family::ipv4 ? static_cast<void*>(&rodata.own_ipv4) : rodata.own_ipv6;
+    std::memcpy(at, own.bytes.data(), static_cast<std::size_t>(own.size()));
+  }
+  for (const std::uint32_t id : settings.namespaces) {
+    PHX_CHECK(rodata.namespace_count < PHX_AGENT_MAX_NAMESPACES);
+    rodata.namespaces[rodata.namespace_count++] = id;
+  }
+}
+
 }  // namespace
 
 const std::array<const char*, AgentMaps::kMapCount> AgentMaps::kMapNames = {"agent_vips", "agent_nodes",
-                                                                            "agent_counters"};
+                                                                            "agent_counters", "agent_peers"};
 
 bool AgentMaps::complete(const adapters::PinDirectory& directory) {
   return directory.has(adapters::kProgramPin) && directory.has(kMapNames[kVips]);
 }
 
-Result<AgentMaps> AgentMaps::load(AgentMaps pinned, std::uint16_t gue_port) {
+Result<AgentMaps> AgentMaps::load(AgentMaps pinned, const Settings& settings) {
   Skeleton skeleton;
   {
     const adapters::LibbpfLog log;
@@ -118,7 +132,7 @@ Result<AgentMaps> AgentMaps::load(AgentMaps pinned, std::uint16_t gue_port) {
                               log.last_warning()));
     }
   }
-  skeleton->rodata->gue_port = htons(gue_port);
+  set(*skeleton, settings);
   for (std::size_t i = 0; i < kMapCount; ++i) {
     bpf_map* map = ::bpf_object__find_map_by_name(skeleton->obj, kMapNames[i]);
     if (pinned.maps_[i].valid() && ::bpf_map__reuse_fd(map, pinned.maps_[i].get()) != 0) {
@@ -149,9 +163,9 @@ Result<AgentMaps> AgentMaps::load(AgentMaps pinned, std::uint16_t gue_port) {
   return maps;
 }
 
-Result<AgentMaps> AgentMaps::create(const adapters::PinDirectory& directory, std::uint16_t gue_port) {
+Result<AgentMaps> AgentMaps::create(const adapters::PinDirectory& directory, const Settings& settings) {
   PHX_CHECK(directory.locked());
-  Result<AgentMaps> maps = load(AgentMaps(), gue_port);
+  Result<AgentMaps> maps = load(AgentMaps(), settings);
   for (std::size_t i = 0; maps && i < kMapCount; ++i) {
     if (const Result<void> pinned = adapters::pin_object(maps->maps_[i].get(), directory.pin(kMapNames[i]));
         !pinned) {
@@ -161,13 +175,13 @@ Result<AgentMaps> AgentMaps::create(const adapters::PinDirectory& directory, std
   return maps;
 }
 
-Result<AgentMaps> AgentMaps::reload(const adapters::PinDirectory& directory, std::uint16_t gue_port) {
+Result<AgentMaps> AgentMaps::reload(const adapters::PinDirectory& directory, const Settings& settings) {
   PHX_CHECK(directory.locked());
   Result<AgentMaps> pinned = open_pins(directory, false);
   if (!pinned) {
     return pinned;
   }
-  return load(std::move(*pinned), gue_port);
+  return load(std::move(*pinned), settings);
 }
 
 Result<AgentMaps> AgentMaps::view(const adapters::PinDirectory& directory) {
@@ -178,7 +192,8 @@ Result<AgentMaps> AgentMaps::open_pins(const adapters::PinDirectory& directory, 
   const std::array<MapShape, kMapCount> expected = {
       {{sizeof(phx_agent_vip), sizeof(std::uint32_t), PHX_AGENT_MAX_VIPS},
        {sizeof(phx_agent_node), sizeof(std::uint32_t), PHX_AGENT_MAX_NODES},
-       {sizeof(std::uint32_t), sizeof(std::uint64_t), PHX_AGENT_COUNTER_COUNT}}};
+       {sizeof(std::uint32_t), sizeof(std::uint64_t), PHX_AGENT_COUNTER_COUNT},
+       {sizeof(phx_agent_node), sizeof(std::uint32_t), PHX_AGENT_MAX_PEERS}}};
   AgentMaps maps;
   for (std::size_t i = 0; i < kMapCount; ++i) {
     Result<adapters::Descriptor> map =
@@ -215,6 +230,10 @@ Result<std::set<core::Prefix>> AgentMaps::nodes() const {
   return read_keys<phx_agent_node, core::Prefix>(map(kNodes), kMapNames[kNodes]);
 }
 
+Result<std::set<core::Prefix>> AgentMaps::peers() const {
+  return read_keys<phx_agent_node, core::Prefix>(map(kPeers), kMapNames[kPeers]);
+}
+
 Result<std::vector<std::uint64_t>> AgentMaps::counters() const {
   const int cpus = ::libbpf_num_possible_cpus();
   if (cpus <= 0) {
@@ -233,20 +252,28 @@ Result<std::vector<std::uint64_t>> AgentMaps::counters() const {
   return sums;
 }
 
-Result<void> AgentMaps::add(const core::Address& vip) {
+Result<void> AgentMaps::add_vip(const core::Address& vip) {
   return put(map(kVips), vip, "VIP", PHX_AGENT_MAX_VIPS);
 }
 
-Result<void> AgentMaps::remove(const core::Address& vip) {
+Result<void> AgentMaps::remove_vip(const core::Address& vip) {
   return take(map(kVips), vip, "VIP");
 }
 
-Result<void> AgentMaps::add(const core::Prefix& node) {
+Result<void> AgentMaps::add_node(const core::Prefix& node) {
   return put(map(kNodes), node, "node", PHX_AGENT_MAX_NODES);
 }
 
-Result<void> AgentMaps::remove(const core::Prefix& node) {
+Result<void> AgentMaps::remove_node(const core::Prefix& node) {
   return take(map(kNodes), node, "node");
+}
+
+Result<void> AgentMaps::add_peer(const core::Prefix& peer) {
+  return put(map(kPeers), peer, "peer", PHX_AGENT_MAX_PEERS);
+}
+
+Result<void> AgentMaps::remove_peer(const core::Prefix& peer) {
+  return take(map(kPeers), peer, "peer");
 }
 
 }  // namespace phalanx::agent

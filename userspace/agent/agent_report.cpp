@@ -67,6 +67,7 @@ std::string to_text(const Status& status) {
   }
   text += paragraph("VIPs", texts(status.vips));
   text += paragraph("nodes", texts(status.nodes));
+  text += paragraph("peers", status.peers.empty() ? std::vector<std::string>{"none"} : texts(status.peers));
   text += "counters\n";
   for (std::size_t counter = 0; counter < kLabels.size(); ++counter) {
     text += fmt::format("  {:<24}{:>20}\n", kLabels[counter], status.counters[counter]);
@@ -78,6 +79,7 @@ std::string to_json_text(const Status& status) {
   nlohmann::ordered_json json = {{"interfaces", nlohmann::ordered_json::array()},
                                  {"vips", texts(status.vips)},
                                  {"nodes", texts(status.nodes)},
+                                 {"peers", texts(status.peers)},
                                  {"counters", nlohmann::ordered_json::object()}};
   for (const adapters::XdpDescription& interface : status.interfaces) {
     json["interfaces"].push_back({{"name", interface.name},

@@ -10,7 +10,8 @@ namespace phalanx::agent {
 // For people, at most 80 columns wide but where one word is wider. Ends with a line's end.
 std::string to_text(const Status& status);
 
-// {"interfaces": [{name, mode, attach, reason}], "vips": [], "nodes": [], "counters": {label: count}}
+// {"interfaces": [{name, mode, attach, reason}], "vips": [], "nodes": [], "peers": [],
+// "counters": {label: count}}
 std::string to_json_text(const Status& status);
 
 }  // namespace phalanx::agent

@@ -28,6 +28,9 @@ constexpr const char* kExamples =
     "  { \"agent\": { \"interface\": \"eth0\",\n"
     "               \"vips\": [\"203.0.113.10\"],      addresses whose tunnel packets it takes\n"
     "               \"nodes\": [\"10.0.0.0/24\"],     from whom\n"
+    "               \"peers\": [\"10.0.1.0/24\"],     other backends: flows unknown here go there\n"
+    "               \"namespaces\": [\"blue\"],       containers whose sockets are asked for flows\n"
+    "               \"addresses\": [\"fd00:1::11\"],  its own, if not the interface's first ones\n"
     "               \"gue_port\": 6080 } }          where GUE comes to; 6080 unless told\n"
     "\n"
     "Exit codes: 0 done, 1 refused or failed, 2 wrong usage.\n";
@@ -99,7 +102,7 @@ int main(int argc, char** argv) {
   CLI::App* up = app.add_subcommand("up", "load and attach; applies the file to what is loaded already");
   up->add_option("--config", options.config, "the configuration")->required();
   CLI::App* down = app.add_subcommand("down", "detach and forget; done when there is nothing");
-  CLI::App* status = app.add_subcommand("status", "interface, VIPs, nodes and counters");
+  CLI::App* status = app.add_subcommand("status", "interface, VIPs, nodes, peers and counters");
   status->add_flag("--json", options.json, "as a JSON object");
 
   try {

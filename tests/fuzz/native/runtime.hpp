@@ -58,6 +58,10 @@ class NativeProgram {
   std::map<std::string, Map> maps_;
 };
 
+// Whether look-ups of sockets find any, which the flow's ports decide. In a namespace of its own there are
+// none.
+inline bool sockets_exist = false;
+
 inline constexpr std::size_t kMinFrame = 14;
 inline constexpr std::size_t kMaxFrame = 2048;
 inline constexpr std::uint32_t kIngress = 1;  // the loopback interface, as in the kernel's test runs

@@ -33,7 +33,7 @@ TEST(AgentConfig, names_every_error) {
     "vips": ["203.0.113.10", "203.0.113.10", "ff02::1"],
     "nodes": ["10.0.0.5/24",
               "10.0.0.0/33"],
-    "peers": ["10.0.1.0/24"],
+    "peers": ["10.0.1.0/24", "10.0.1.0/24", "10.0.1.9/24"], "addresses": ["10.0.0.1", "10.0.0.2", "::1x"], "namespaces": ["a/b", "", "blue", "blue"],
     "gue_port": 65536,
     "node": 1 } })"),
       "f:2: /agent/interface: \"eth 0\" cannot be an interface: a name has 1 to 15 characters, no space, "
@@ -43,9 +43,28 @@ TEST(AgentConfig, names_every_error) {
       "f:3: /agent/vips/2: ff02::1 is a multicast address and cannot be a VIP\n"
       "f:4: /agent/nodes/0: 10.0.0.5/24 has bits set beyond its length; write 10.0.0.0/24 or one address\n"
       "f:5: /agent/nodes/1: \"10.0.0.0/33\" is no address or prefix, such as \"10.0.0.0/24\"\n"
-      "f:6: /agent/peers: this key is not built yet; leave it out\n"
+      "f:6: /agent/peers/1: 10.0.1.0/24 is listed twice\n"
+      "f:6: /agent/peers/2: 10.0.1.9/24 has bits set beyond its length; write 10.0.1.0/24 or one address\n"
+      "f:6: /agent/addresses/1: there is an address of this family already; give one a family\n"
+      "f:6: /agent/addresses/2: \"::1x\" is neither an IPv4 nor an IPv6 address\n"
+      "f:6: /agent/namespaces/0: \"a/b\" is no network namespace: write a name as \"ip netns\" lists it, or "
+      "an absolute path\n"
+      "f:6: /agent/namespaces/1: \"\" is no network namespace: write a name as \"ip netns\" lists it, or an "
+      "absolute path\n"
+      "f:6: /agent/namespaces/3: blue is listed twice\n"
       "f:7: /agent/gue_port: this must be a whole number from 1 to 65535, not 65536\n"
       "f:8: /agent/node: there is no such key here; the nearest known one is \"nodes\"\n");
+}
+
+TEST(AgentConfig, of_peers_and_namespaces_is_read) {
+  const auto parsed = parse_agent_config(R"({ "agent": {
+    "interface": "eth0", "vips": ["203.0.113.10"], "nodes": ["10.0.0.5"], "peers": ["10.0.1.0/24", "fd00:1::/64"],
+    "addresses": ["10.0.1.11", "fd00:1::11"], "namespaces": ["blue", "/proc/7/ns/net"] } })");
+  ASSERT_TRUE(parsed.config);
+  ASSERT_EQ(parsed.config->peers.size(), 2u);
+  EXPECT_EQ(to_string(parsed.config->peers[1]), "fd00:1::/64");
+  EXPECT_EQ(parsed.config->addresses.size(), 2u);
+  EXPECT_EQ(parsed.config->namespaces, (std::vector<std::string>{"blue", "/proc/7/ns/net"}));
 }
 
 TEST(AgentConfig, takes_gue_at_its_own_port_unless_told) {

@@ -58,6 +58,50 @@ void refuse_long(const MaybeField& field, std::size_t most, Problems& problems) 
   }
 }
 
+std::vector<core::Prefix> read_prefixes(const MaybeField& field, std::size_t most, Problems& problems) {
+  std::vector<core::Prefix> prefixes;
+  refuse_long(field, most, problems);
+  for (const Field& element : read_list(field, problems)) {
+    add_once(prefixes, read_prefix(element, problems), element, problems);
+  }
+  return prefixes;
+}
+
+std::vector<core::Address> read_own_addresses(const MaybeField& field, Problems& problems) {
+  std::vector<core::Address> addresses;
+  for (const Field& element : read_list(field, problems)) {
+    const auto address = read_host_address(element, problems, "the host's own");
+    if (address && std::any_of(addresses.begin(), addresses.end(),
+                               [&](const core::Address& other) { return other.family == address->family; })) {
+      error_at(element, problems, "there is an address of this family already; give one a family");
+    } else if (address) {
+      addresses.push_back(*address);
+    }
+  }
+  return addresses;
+}
+
+std::optional<std::string> read_namespace(const Field& field, Problems& problems) {
+  auto text = read_text(field, problems);
+  if (text && (text->empty() || (text->front() != '/' && text->find('/') != std::string::npos) ||
+               *text == "." || *text == "..")) {
+    error_at(field, problems,
+             quoted(*text) +
+                 " is no network namespace: write a name as \"ip netns\" lists it, or an absolute path");
+    return std::nullopt;
+  }
+  return text;
+}
+
+std::vector<std::string> read_namespaces(const MaybeField& field, Problems& problems) {
+  std::vector<std::string> namespaces;
+  refuse_long(field, PHX_AGENT_MAX_NAMESPACES, problems);
+  for (const Field& element : read_list(field, problems)) {
+    add_once(namespaces, read_namespace(element, problems), element, problems);
+  }
+  return namespaces;
+}
+
 AgentConfig decode_agent(const Field& field, Problems& problems) {
   AgentConfig config;
   ObjectReader reader(field, problems);
@@ -68,12 +112,10 @@ AgentConfig decode_agent(const Field& field, Problems& problems) {
   for (const Field& element : read_list(vips, problems)) {
     add_once(config.vips, read_host_address(element, problems, "a VIP"), element, problems);
   }
-  const auto nodes = reader.required("nodes");
-  refuse_long(nodes, PHX_AGENT_MAX_NODES, problems);
-  for (const Field& element : read_list(nodes, problems)) {
-    add_once(config.nodes, read_prefix(element, problems), element, problems);
-  }
-  reader.not_built("peers");
+  config.nodes = read_prefixes(reader.required("nodes"), PHX_AGENT_MAX_NODES, problems);
+  config.peers = read_prefixes(reader.optional("peers"), PHX_AGENT_MAX_PEERS, problems);
+  config.addresses = read_own_addresses(reader.optional("addresses"), problems);
+  config.namespaces = read_namespaces(reader.optional("namespaces"), problems);
   set(config.gue_port, read_natural(reader.optional("gue_port"), problems, 1, 65535));
   reader.finish();
   return config;

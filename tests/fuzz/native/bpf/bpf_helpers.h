@@ -30,5 +30,11 @@ long bpf_redirect_map(void* map, __u64 key, __u64 flags);
 long bpf_xdp_adjust_head(struct xdp_md* ctx, int delta);
 long bpf_xdp_adjust_tail(struct xdp_md* ctx, int delta);
 long bpf_fib_lookup(void* ctx, struct bpf_fib_lookup* parameters, int size, __u32 flags);
+struct bpf_sock* bpf_skc_lookup_tcp(void* ctx, struct bpf_sock_tuple* tuple, __u32 size, __u64 netns,
+                                    __u64 flags);
+struct bpf_sock* bpf_sk_lookup_udp(void* ctx, struct bpf_sock_tuple* tuple, __u32 size, __u64 netns, __u64 flags);
+long bpf_sk_release(void* socket);
+struct tcphdr;
+long bpf_tcp_check_syncookie(void* socket, void* ip, __u32 ip_size, struct tcphdr* tcp, __u32 tcp_size);
 
 #endif /* PHALANX_NATIVE_BPF_HELPERS_H */
