@@ -86,7 +86,7 @@ struct CommitState {};
 // What changed, for operators: the fields of a line of `phalanx events`.
 struct Announce {
   WallTime time;
-  std::string type;     // "backend", "override", "redundancy", "config", "daemon"
+  std::string type;     // "backend", "override", "redundancy", "config", "daemon", "announcement"
   std::string service;  // empty where it concerns none
   std::string backend;
   std::string from;

@@ -16,6 +16,7 @@ struct AppliedState {
   Config config;
   Layout layout{Limits{}};
   Overrides overrides;
+  bool node_drained = false;     // the operator's word about the whole node: its routes are withdrawn
   std::uint64_t generation = 0;  // counts applied changes of configuration; 1 is the first
 };
 

@@ -101,6 +101,17 @@ struct Limits {
   friend bool operator==(const Limits&, const Limits&) = default;
 };
 
+// The routes to the VIPs, as protocols of the local routing daemon (BIRD) that are enabled and disabled.
+struct AnnounceSettings {
+  std::string bird = "/run/bird/bird.ctl";         // its control socket: an absolute path
+  std::vector<std::string> protocols;              // hold the routes; at least one
+  std::vector<std::string> fallback;               // hold the same routes at worse preference; may be empty
+  std::chrono::milliseconds grace{60'000};         // how long a daemon may be dead, 1 s .. 24 h
+  std::chrono::milliseconds withdraw_wait{2'000};  // from withdrawal to what it was for, 0 .. 5 min
+
+  friend bool operator==(const AnnounceSettings&, const AnnounceSettings&) = default;
+};
+
 // Host bits of a tunnel source.
 inline constexpr int kMaxSourceBits = 64;
 
@@ -114,6 +125,7 @@ struct Node {
   std::optional<Prefix> tunnel_source_v6;
   std::optional<Endpoint> http;  // /metrics
   OnExit on_exit = OnExit::keep;
+  std::optional<AnnounceSettings> announce;  // absent: the routes to the VIPs are somebody else's concern
   Limits limits;
 
   friend bool operator==(const Node&, const Node&) = default;

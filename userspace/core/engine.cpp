@@ -64,6 +64,7 @@ void Engine::on(const ProbeFinished& event, Now now, Actions& actions) {
   }
   Entry& entry = entries_.at(*index);
   const Check& check = *entry.identity.check;
+  entry.judged = entry.judged || event.verdict != Verdict::inconclusive;
   const bool host_changed = entry.host.observe(event.verdict, event.heard, check.fall);
   const bool health_changed = entry.health.observe(event.verdict, check.rise, check.fall);
   if (health_changed) {
@@ -146,6 +147,21 @@ void Engine::on(const OverrideRequested& event, Now now, Actions& actions) {
     }
     refresh(member.entry, now, actions);
   }
+}
+
+void Engine::on(const NodeDrainRequested& event, Now now, Actions& actions) {
+  if (applied_.node_drained == event.drained) {
+    return;
+  }
+  applied_.node_drained = event.drained;
+  const char* const words[] = {"in service", "drained"};
+  actions.push_back(Announce{.time = now.wall,
+                             .type = "override",
+                             .service = {},
+                             .backend = {},
+                             .from = words[event.drained ? 0 : 1],
+                             .to = words[event.drained ? 1 : 0],
+                             .reason = "the operator's word about the node"});
 }
 
 void Engine::on(const TimerFired&, Now now, Actions& actions) {

@@ -106,6 +106,7 @@ class Engine {
   void on(const ProbeFinished& event, Now now, Actions& actions);
   void on(const NextHopChanged& event, Now now, Actions& actions);
   void on(const OverrideRequested& event, Now now, Actions& actions);
+  void on(const NodeDrainRequested& event, Now now, Actions& actions);
   void on(const FlowsSwept& event, Now now, Actions& actions);
   void on(const TimerFired& event, Now now, Actions& actions);
   void on(const Idle& event, Now now, Actions& actions);

@@ -162,6 +162,7 @@ Engine Engine::successor(const Proposal& proposal, Now now) const {
   Proposal current = proposal;
   current.next.overrides =
       kept_overrides(with_words_of_now(proposal.next.overrides, applied_.overrides), proposal.next.config);
+  current.next.node_drained = applied_.node_drained;
   return successor(current, PinnedFacts{}, now);
 }
 

@@ -42,6 +42,7 @@ struct Entry {
   HealthState health;
   std::string health_reason;
   HostState host;
+  bool judged = false;  // by a conclusive probe of this process
 
   HopState hop_state = HopState::pending;
   std::string hop_reason;

@@ -48,6 +48,11 @@ struct OverrideRequested {
   Word word = Word::disable;
 };
 
+// The operator's word about the whole node: no router should send it anything.
+struct NodeDrainRequested {
+  bool drained = false;
+};
+
 // What a sweep of the flow table found.
 struct FlowsSwept {
   // Slots, of their service, with a remembered flow that lives elsewhere than on their primary.
@@ -61,6 +66,7 @@ struct TimerFired {};
 // Nothing else is pending: go on with the work that yields to everything.
 struct Idle {};
 
-using Event = std::variant<ProbeFinished, NextHopChanged, OverrideRequested, FlowsSwept, TimerFired, Idle>;
+using Event = std::variant<ProbeFinished, NextHopChanged, OverrideRequested, NodeDrainRequested, FlowsSwept,
+                           TimerFired, Idle>;
 
 }  // namespace phalanx::core

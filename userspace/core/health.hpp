@@ -19,6 +19,9 @@ class HealthState {
 
   Health health() const { return health_; }
 
+  // The last conclusive verdict spoke against it: the next ones may change it.
+  bool in_doubt() const { return streak_ > 0; }
+
   // rise, fall >= 1. Returns whether health() changed. An inconclusive verdict changes nothing, not even the
   // count: local trouble is never evidence.
   bool observe(Verdict verdict, int rise, int fall);

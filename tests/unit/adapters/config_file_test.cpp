@@ -228,8 +228,6 @@ TEST(Config, what_is_not_built_yet_is_refused_naming_what_is) {
             "f:1: /node/attach: \"dispatcher\" is not built yet; built so far: \"link\"\n");
   EXPECT_EQ(judge_node({{"agent", true}}),
             "f:1: /node/agent: a node that is its own agent is not built yet; write false or leave it out\n");
-  EXPECT_EQ(judge_node({{"announce", true}}),
-            "f:1: /node/announce: this key is not built yet; leave it out\n");
 }
 
 TEST(Config, what_the_program_already_does_may_be_written) {

@@ -122,6 +122,18 @@ TEST(StateDocument, refuses_another_version_and_an_invalid_configuration) {
   EXPECT_EQ(refusal(json), "an override is damaged");
 }
 
+TEST(StateDocument, keeps_the_operators_word_about_the_node) {
+  core::AppliedState state = applied();
+  EXPECT_FALSE(document().contains("node_drained"));
+  state.node_drained = true;
+  nlohmann::json written = nlohmann::json::parse(write_state(state));
+  EXPECT_TRUE(read_state(written.dump())->node_drained);
+  written["node_drained"] = "yes";
+  EXPECT_FALSE(read_state(written.dump()));
+  written.erase("node_drained");
+  EXPECT_FALSE(read_state(written.dump())->node_drained);
+}
+
 TEST(StateDocument, writes_of_an_override_only_what_was_said) {
   const auto overrides = document()["overrides"];
   ASSERT_EQ(overrides.size(), 3u);

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "core/announcement.hpp"
 #include "core/engine_world.hpp"
 
 namespace phalanx {
@@ -254,6 +255,33 @@ TEST(Engine, a_disabled_backend_loses_its_slots_and_outlives_a_restart) {
   world.finish_idle_work();
   EXPECT_TRUE(is_up(world, 12));
   EXPECT_GT(slots_with_primary(world, entry_of(world, 12)), 900u);
+}
+
+TEST(Engine, the_word_about_the_node_outlives_a_reload_and_a_restart) {
+  World world = serving(four_backends());
+  world.step(core::NodeDrainRequested{true});
+  core::Config next = four_backends();
+  next.services[0].backends[0].weight = 50;
+  ASSERT_TRUE(world.apply(next));
+  EXPECT_TRUE(world.engine.applied().node_drained);
+  ASSERT_TRUE(world.plane.commit(world.engine.applied()));
+  ASSERT_TRUE(world.restart());
+  EXPECT_TRUE(world.engine.applied().node_drained);
+  world.step(core::NodeDrainRequested{false});
+  EXPECT_FALSE(world.engine.applied().node_drained);
+}
+
+TEST(Engine, doubt_ends_when_every_backend_was_judged_and_begins_with_a_verdict_against_it) {
+  World world(four_backends().node.limits);
+  ASSERT_TRUE(world.apply(four_backends()));
+  EXPECT_TRUE(core::in_doubt(world.engine)) << "next hops are not known";
+  world.resolve_all_next_hops();
+  world.run(2s);
+  EXPECT_FALSE(core::in_doubt(world.engine));
+  EXPECT_EQ(core::backends_up(world.engine), 4u);
+  ASSERT_TRUE(world.plane.commit(world.engine.applied()));
+  ASSERT_TRUE(world.restart());
+  EXPECT_TRUE(core::in_doubt(world.engine)) << "what was adopted is hearsay";
 }
 
 TEST(Engine, disabling_in_one_service_leaves_the_other_alone) {

@@ -7,6 +7,7 @@
 #include <map>
 #include <set>
 
+#include "adapters/config/decode_announce.hpp"
 #include "adapters/config/decode_check.hpp"
 
 namespace phalanx::adapters {
@@ -99,7 +100,9 @@ void decode_node(const MaybeField& field, core::Node& node, Problems& problems) 
   if (read_boolean(agent, problems).value_or(false)) {
     error_at(*agent, problems, "a node that is its own agent is not built yet; write false or leave it out");
   }
-  reader.not_built("announce");
+  if (const auto announce = reader.optional("announce")) {
+    node.announce = decode_announce(*announce, problems);
+  }
   reader.finish();
 }
 

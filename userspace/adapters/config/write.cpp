@@ -46,6 +46,17 @@ std::string_view word(core::Track track) {
   return "auto";
 }
 
+Json announce_json(const core::AnnounceSettings& announce) {
+  Json json = {{"bird", announce.bird},
+               {"protocols", announce.protocols},
+               {"grace", plain(announce.grace)},
+               {"withdraw_wait", plain(announce.withdraw_wait)}};
+  if (!announce.fallback.empty()) {
+    json["fallback"] = announce.fallback;
+  }
+  return json;
+}
+
 Json node_json(const core::Node& node) {
   Json json = {{"name", node.name},
                {"interfaces", node.interfaces},
@@ -64,6 +75,9 @@ Json node_json(const core::Node& node) {
   }
   if (node.http) {
     json["http"] = to_string(*node.http);
+  }
+  if (node.announce) {
+    json["announce"] = announce_json(*node.announce);
   }
   return json;
 }

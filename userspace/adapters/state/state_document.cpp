@@ -2,7 +2,7 @@
 // {"document": 2, "generation": 7, "config": {...},
 //  "overrides": [{"service", "endpoint", "disabled", "drained", "weight"}],
 //  "rows": {"web": {"index": 0, "offset": 0, "slots": 65536, "entries": [0, 1]}},
-//  "lingering": [{"forward", "gue_port", "check", "entries": {"10.0.1.11:80": 2}}]}
+//  "lingering": [{"forward", "gue_port", "check", "entries": {"10.0.1.11:80": 2}}], "node_drained": true}
 //
 // overrides: only what the operator said is written.
 // entries: those of the service's backends, in the configuration's order. What makes an entry is not written:
@@ -10,6 +10,7 @@
 // lingering: entries that no service uses any more. They are probed still, so their checks, which the
 // configuration may have no longer, are written; once for all that agree in check and forwarding. gue_port:
 // of gue only.
+// node_drained: only where the operator said so.
 #include "adapters/state/state_document.hpp"
 
 #include <fmt/format.h>
@@ -272,12 +273,15 @@ std::string write_state(const core::AppliedState& state) {
   for (const core::Service& service : state.config.services) {
     rows[service.name] = rows_json(service, state.layout);
   }
-  const Json document = {{"document", kDocumentVersion},
-                         {"generation", state.generation},
-                         {"config", to_json(state.config)},
-                         {"rows", std::move(rows)},
-                         {"overrides", overrides_json(state.overrides)},
-                         {"lingering", lingering_json(state.layout)}};
+  Json document = {{"document", kDocumentVersion},
+                   {"generation", state.generation},
+                   {"config", to_json(state.config)},
+                   {"rows", std::move(rows)},
+                   {"overrides", overrides_json(state.overrides)},
+                   {"lingering", lingering_json(state.layout)}};
+  if (state.node_drained) {
+    document["node_drained"] = true;
+  }
   return document.dump();
 }
 
@@ -307,7 +311,12 @@ Result<core::AppliedState> read_state(std::string_view document) {
   if (!overrides) {
     return Failure(overrides.error());
   }
+  const Json node_drained = json.value("node_drained", Json(false));
+  if (!node_drained.is_boolean()) {
+    return fail("the operator's word about the node is damaged");
+  }
   core::AppliedState state;
+  state.node_drained = node_drained.get<bool>();
   state.config = std::move(*config);
   state.layout = std::move(*layout);
   state.overrides = std::move(*overrides);
