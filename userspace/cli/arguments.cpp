@@ -56,6 +56,7 @@ class Grammar {
     add_views();
     add_route();
     add_overrides();
+    add_node();
     add_daemon();
   }
 
@@ -150,6 +151,36 @@ class Grammar {
             "0 to 65535, or \"config\": the configuration's again")
         ->type_name("N|config")
         ->required();
+  }
+
+  void add_node() {
+    CLI::App* node = app_.add_subcommand("node", "the operator's word about the whole node");
+    node->fallthrough();
+    node->require_subcommand(1);
+    const auto add_to_node = [&](const char* name, const char* description, bool drained) {
+      CLI::App* sub = node->add_subcommand(name, description);
+      sub->fallthrough();
+      sub->footer(std::string("Example: phalanx node ") + name);
+      sub->callback([this, drained] {
+        invocation_.command = [drained](const Arguments& arguments) {
+          return run_node_word(arguments, drained);
+        };
+      });
+    };
+    add_to_node(
+        "drain",
+        "withdraw the routes to the VIPs, until \"undrain\"; packets that still come are served, over "
+        "restarts too",
+        true);
+    add_to_node("undrain", "end a \"drain\": announce again", false);
+    add("guard",
+        "run beside the daemon, and withdraw the routes to the VIPs when the program is detached or the "
+        "daemon "
+        "dead for longer than node.announce.grace",
+        run_guard, "phalanx guard --config /etc/phalanx/phalanx.json")
+        ->add_option("--config", to_.file, "the node's configuration")
+        ->required()
+        ->type_name("FILE");
   }
 
   void add_daemon() {

@@ -20,7 +20,7 @@ struct Arguments {
   std::string socket = "/run/phalanx/phalanx.sock";
   bool json = false;
 
-  std::string file;                            // up --config, check
+  std::string file;                            // up --config, guard --config, check
   std::string name;                            // slots SERVICE; disable, drain, weight, ... BACKEND
   std::optional<std::string> service;          // disable, drain, weight, ... --service
   bool wait = false;                           // drain --wait

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <nlohmann/json.hpp>
 
+#include "cli/announcement.hpp"
 #include "cli/commands.hpp"
+#include "cli/daemon_client.hpp"
 #include "cli/output.hpp"
 #include "cli/pinned_node.hpp"
 #include "cli/table.hpp"
@@ -25,6 +27,13 @@ std::string interface_line(const json& interface) {
          (reason.empty() ? "" : ": " + reason);
 }
 
+std::string announcement_line(const json& status) {
+  const json& announcement = status.at("announcement");
+  const auto problem = announcement.at("problem").get<std::string>();
+  return announcement.at("state").get<std::string>() + ": " +
+         (problem.empty() ? announcement.at("reason").get<std::string>() : problem);
+}
+
 void report(const json& status) {
   print("node        " + status.at("node").get<std::string>() + "\n" +  //
         "version     " + status.at("version").get<std::string>() + "\n" + "generation  " +
@@ -34,6 +43,9 @@ void report(const json& status) {
   for (const json& interface : status.at("interfaces")) {
     print(title + interface_line(interface) + "\n");
     title = std::string(title.size(), ' ');
+  }
+  if (!status.at("announcement").is_null()) {
+    print("routes      " + announcement_line(status) + "\n");
   }
   static constexpr const char* kHelp[][2] = {
 #define PHX_X(name, label, help) {#label, help},
@@ -48,6 +60,20 @@ void report(const json& status) {
   print("\n" + counters.text(output_width()));
 }
 
+// What pins don't say. Without a daemon, or with one that does not answer, nobody knows.
+void learn_announcement(const Arguments& arguments, json& status) {
+  json& announcement = status.at("announcement");
+  if (announcement.is_null() || !status.at("daemon").at("running").get<bool>()) {
+    return;
+  }
+  const DaemonClient daemon(arguments.socket, status.at("daemon").at("pid").get<long>());
+  if (auto told = ask_announcement(daemon)) {
+    announcement = std::move(*told);
+  } else {
+    announcement["reason"] = told.error().message;
+  }
+}
+
 }  // namespace
 
 int run_status(const Arguments& arguments) {
@@ -55,7 +81,8 @@ int run_status(const Arguments& arguments) {
   if (!node) {
     return complain(node.error());
   }
-  const json status = adapters::status_view(node->state, node->maps, status_inputs(*node));
+  json status = adapters::status_view(node->state, node->maps, status_inputs(*node));
+  learn_announcement(arguments, status);
   if (arguments.json) {
     print_json(status);
   } else {

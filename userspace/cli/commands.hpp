@@ -18,6 +18,8 @@ int run_slots(const Arguments& arguments);
 int run_route(const Arguments& arguments);
 int run_word(const Arguments& arguments, core::Word word);
 int run_weight(const Arguments& arguments);
+int run_node_word(const Arguments& arguments, bool drained);
+int run_guard(const Arguments& arguments);
 int run_events(const Arguments& arguments);
 int run_reload(const Arguments& arguments);
 

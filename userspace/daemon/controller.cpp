@@ -107,6 +107,11 @@ Result<void> Controller::speak(const std::string& service, const core::Endpoint&
   return plane_.commit(engine_.applied());
 }
 
+Result<void> Controller::drain_node(bool drained) {
+  handle(core::NodeDrainRequested{drained});
+  return plane_.commit(engine_.applied());
+}
+
 void Controller::finish_idle_work() {
   while (engine_.has_idle_work()) {
     handle(core::Idle{});

@@ -40,6 +40,9 @@ class Controller {
   // The operator's word, made durable before it is answered. service and backend must be in force.
   Result<void> speak(const std::string& service, const core::Endpoint& backend, core::Word word);
 
+  // The operator's word about the whole node, made durable likewise.
+  Result<void> drain_node(bool drained);
+
   // Handles the work that yields to everything else, to its end.
   void finish_idle_work();
   bool has_idle_work() const { return engine_.has_idle_work(); }

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "adapters/bird/bird_announcer.hpp"
 #include "adapters/bpf/pin_directory.hpp"
 #include "adapters/config/config_file.hpp"
 
@@ -88,6 +89,9 @@ Result<std::unique_ptr<Daemon>> Daemon::start(DaemonOptions options, const core:
   }
   daemon->prober_ = std::move(*prober);
   daemon->node_->controller().start_probing(*daemon->prober_);
+  daemon->announcement_ = std::make_unique<AnnouncementKeeper>(*daemon->loop_, daemon->node_->adopted(),
+                                                               daemon->announcement_world());
+  daemon->announcement_->configure(daemon->node_->engine().applied().config.node.announce);
   if (auto serving = daemon->serve(std::move(*listening)); !serving) {
     return Failure(serving.error());
   }
@@ -113,8 +117,8 @@ int Daemon::run() {
 }
 
 void Daemon::handle_signals() {
-  signals_.push_back(loop_->on_signal(SIGTERM, [this] { loop_->stop(0); }));
-  signals_.push_back(loop_->on_signal(SIGINT, [this] { loop_->stop(0); }));
+  signals_.push_back(loop_->on_signal(SIGTERM, [this] { stop(); }));
+  signals_.push_back(loop_->on_signal(SIGINT, [this] { stop(); }));
   signals_.push_back(loop_->on_signal(SIGHUP, [this] {
     sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu",
                static_cast<unsigned long long>(std::chrono::duration_cast<std::chrono::microseconds>(
@@ -122,6 +126,37 @@ void Daemon::handle_signals() {
                                                    .count()));
     reload([](const Result<nlohmann::json>&) { sd_notify(0, "READY=1"); });
   }));
+}
+
+// Routes stay where the program does: packets flow on by the last good state, and the next daemon finds
+// everything as it was. A guard sees to it that this does not last for ever.
+void Daemon::stop() {
+  const bool detaches =
+      node_ && node_->engine().applied().config.node.on_exit == core::OnExit::detach && announcement_;
+  if (!detaches || stopping_) {
+    return loop_->stop(0);
+  }
+  stopping_ = true;
+  announcement_->withdraw_for_stop([this] { loop_->stop(0); });
+}
+
+AnnouncementKeeper::World Daemon::announcement_world() {
+  return {.facts =
+              [this] {
+                const core::Engine& engine = node_->engine();
+                return core::NodeFacts{.attached = node_->attached(),
+                                       .in_doubt = core::in_doubt(engine),
+                                       .backends_up = core::backends_up(engine),
+                                       .turn = core::probe_turn(engine),
+                                       .drained = engine.applied().node_drained,
+                                       .stopping = false};
+              },
+          .listener = [log = events_.get()](const core::Announce& event) { log->add(event); },
+          .make =
+              [this](const core::AnnounceSettings& settings, ports::Announcer::Sink sink) {
+                return std::make_unique<adapters::BirdAnnouncer>(
+                    *loop_, settings, adapters::BirdAnnouncer::WithoutFallback::preferred, std::move(sink));
+              }};
 }
 
 void Daemon::reload(ReloadDone done) {
@@ -164,6 +199,7 @@ void Daemon::finish_reload(const core::Proposal& proposal, std::unique_ptr<adapt
   if (metrics_moved) {
     metrics_ = std::move(metrics);
   }
+  announcement_->configure(node_->engine().applied().config.node.announce);
   ++reloads_applied_;
   done(nlohmann::json{{"generation", node_->engine().applied().generation}});
 }

@@ -20,6 +20,7 @@
 #include "adapters/view/views.hpp"
 #include "core/config.hpp"
 #include "core/result.hpp"
+#include "daemon/announcement_keeper.hpp"
 #include "daemon/event_log.hpp"
 #include "daemon/node.hpp"
 #include "daemon/table_builder.hpp"
@@ -39,7 +40,8 @@ class Daemon {
   static Result<std::unique_ptr<Daemon>> start(DaemonOptions options, const core::Config& config);
 
   // Until SIGTERM or SIGINT; the exit code. SIGHUP reloads. Traffic flows on afterwards, unless node.on_exit
-  // says "detach".
+  // says "detach": then the routes are withdrawn first, and node.announce.withdraw_wait is waited for, which
+  // a second signal cuts short.
   int run();
 
  private:
@@ -56,6 +58,8 @@ class Daemon {
   Result<void> serve(Listening listening);
   Result<std::unique_ptr<adapters::HttpServer>> open_metrics(const core::Endpoint& endpoint);
   void handle_signals();
+  void stop();
+  AnnouncementKeeper::World announcement_world();
 
   // Reads the file again and applies it; `done` once, with the new generation or with why nothing changed.
   void reload(ReloadDone done);
@@ -69,6 +73,7 @@ class Daemon {
   adapters::StatusInputs status_inputs() const;
   Result<std::string> route(std::string_view lines) const;
   Result<void> speak(const std::string& backend, const std::optional<std::string>& service, core::Word word);
+  Result<void> drain_node(bool drained);
   void set_weight(const std::string& backend, const std::optional<std::string>& service,
                   std::optional<std::uint16_t> weight, ReloadDone done);
   std::vector<std::string> events(std::optional<std::uint64_t> since_ns) const;
@@ -82,9 +87,11 @@ class Daemon {
   std::unique_ptr<Node> node_;
   std::unique_ptr<adapters::LoopProber> prober_;
   std::unique_ptr<TableBuilder> builder_;
+  std::unique_ptr<AnnouncementKeeper> announcement_;
   std::unique_ptr<adapters::HttpServer> api_;
   std::unique_ptr<adapters::HttpServer> metrics_;
   std::vector<adapters::EventLoop::Source> signals_;
+  bool stopping_ = false;
   std::uint64_t reloads_applied_ = 0;
   std::uint64_t reloads_refused_ = 0;
 };

@@ -78,6 +78,7 @@ adapters::ApiHandlers Daemon::api_handlers() {
   handlers.reload = [this](ReloadDone done) { reload(std::move(done)); };
   handlers.speak = [this](const std::string& backend, const std::optional<std::string>& service,
                           core::Word word) { return speak(backend, service, word); };
+  handlers.drain_node = [this](bool drained) { return drain_node(drained); };
   handlers.set_weight = [this](const std::string& backend, const std::optional<std::string>& service,
                                std::optional<std::uint16_t> weight,
                                ReloadDone done) { set_weight(backend, service, weight, std::move(done)); };
@@ -118,6 +119,9 @@ adapters::StatusInputs Daemon::status_inputs() const {
   for (const adapters::XdpDescription& interface : node_->interfaces()) {
     inputs.interfaces.push_back({interface.name, interface.mode, interface.attach, interface.reason});
   }
+  if (announcement_) {
+    inputs.announcement = announcement_->status();
+  }
   return inputs;
 }
 
@@ -141,6 +145,18 @@ Result<void> Daemon::speak(const std::string& backend, const std::optional<std::
     }
   }
   return {};
+}
+
+Result<void> Daemon::drain_node(bool drained) {
+  if (drained && !node_->engine().applied().config.node.announce) {
+    return fail(
+        "drain the node: node.announce is not configured, so there are no routes that Phalanx could "
+        "withdraw; "
+        "configure it, or withdraw them where they are announced");
+  }
+  auto said = node_->controller().drain_node(drained);
+  announcement_->look();
+  return said;
 }
 
 // A weight changes the base: the same configuration is proposed anew, with other overrides.

@@ -1,24 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 
 #include <CLI/CLI.hpp>
-#include <cstdlib>
 
 #include "adapters/config/config_file.hpp"
 #include "daemon/daemon.hpp"
+#include "daemon/log.hpp"
 
 namespace {
 
 using phalanx::daemon::Daemon;
 using phalanx::daemon::DaemonOptions;
-
-// Under systemd the journal stamps each line itself.
-void log_to_stderr() {
-  auto logger = spdlog::stderr_logger_st("phalanxd");
-  logger->set_pattern(std::getenv("JOURNAL_STREAM") != nullptr ? "%l: %v" : "%Y-%m-%dT%H:%M:%S.%e %l: %v");
-  spdlog::set_default_logger(logger);
-}
 
 int run(const DaemonOptions& options) {
   auto parsed = phalanx::adapters::read_config(options.config_file);
@@ -69,6 +61,6 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : 2;
   }
-  log_to_stderr();
+  phalanx::daemon::log_to_stderr("phalanxd");
   return run(options);
 }

@@ -269,6 +269,16 @@ std::vector<adapters::XdpDescription> Node::interfaces() const {
   return described;
 }
 
+// What the kernel would not say now is as it was said last.
+bool Node::attached() {
+  for (auto& [name, link] : links_) {
+    if (auto refreshed = link.refresh(); !refreshed) {
+      spdlog::warn("{}", refreshed.error().message);
+    }
+  }
+  return std::ranges::all_of(links_, [](const auto& link) { return link.second.attached(); });
+}
+
 std::vector<std::string> Node::backends_without_next_hop() const {
   std::vector<std::string> sentences;
   for (const auto& [index, service] : engine().services()) {

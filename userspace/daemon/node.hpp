@@ -47,6 +47,8 @@ class Node {
   const core::Engine& engine() const { return controller_->engine(); }
   const adapters::BalancerMaps& maps() const { return maps_; }
   std::vector<adapters::XdpDescription> interfaces() const;
+  // Whether the program runs on every interface of the configuration; asks the kernel.
+  bool attached();
   // Enabled backends that no packet can be sent to, each as a sentence.
   std::vector<std::string> backends_without_next_hop() const;
 

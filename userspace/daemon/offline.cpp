@@ -8,6 +8,7 @@
 #include "daemon/contract_rows.hpp"
 #include "daemon/named_backends.hpp"
 #include "daemon/node.hpp"
+#include "daemon/withdrawal.hpp"
 
 namespace phalanx::daemon {
 
@@ -45,6 +46,16 @@ UpReport report(const Node& node) {
   return result;
 }
 
+// Pins that can't be read any more announce nothing that could be known.
+Result<void> withdraw_what_is_announced(const adapters::PinDirectory& directory) {
+  const auto maps = adapters::BalancerMaps::view(directory);
+  const auto pinned = maps ? maps->load_state() : Failure(maps.error());
+  if (!pinned || !pinned->config.node.announce) {
+    return {};
+  }
+  return withdraw(*pinned->config.node.announce);
+}
+
 }  // namespace
 
 Result<UpReport> up(const UpOptions& options) {
@@ -75,6 +86,9 @@ Result<void> down(const std::filesystem::path& pin_dir) {
   }
   if (auto locked = directory->try_lock(); !locked) {
     return locked;
+  }
+  if (auto withdrawn = withdraw_what_is_announced(*directory); !withdrawn) {
+    return withdrawn;
   }
   return directory->remove_everything();
 }

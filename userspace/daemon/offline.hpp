@@ -36,7 +36,8 @@ struct UpReport {
 // attached, or rows don't suffice.
 Result<UpReport> up(const UpOptions& options);
 
-// Detaches and removes every pin. Nothing there is a success. Fails when a daemon runs.
+// Withdraws the routes to the VIPs (see withdrawal.hpp), detaches and removes every pin. Nothing there is a
+// success. Fails, with nothing changed, when a daemon runs or the routes can't be withdrawn.
 Result<void> down(const std::filesystem::path& pin_dir);
 
 // Writes the operator's word about a backend (without a daemon: disable or enable), and takes it out of (or

@@ -35,6 +35,10 @@ class ApiTest : public testing::Test {
       asked_ = backend + "," + service.value_or("-") + "," + std::to_string(static_cast<int>(word));
       return backend == "web-1" ? Result<void>() : fail("no backend is called that");
     };
+    handlers.drain_node = [this](bool drained) -> Result<void> {
+      asked_ = drained ? "drain" : "undrain";
+      return drained ? fail("the node announces nothing") : Result<void>();
+    };
     handlers.set_weight = [this](const std::string& backend, const std::optional<std::string>& service,
                                  std::optional<std::uint16_t> weight, const ApiHandlers::ReloadDone& done) {
       asked_ = backend + "," + service.value_or("-") + "," + (weight ? std::to_string(*weight) : "config");
@@ -124,6 +128,15 @@ TEST_F(ApiTest, passes_on_the_operators_words) {
     EXPECT_EQ(status_of(ask("GET " + target)), 405);
   }
   EXPECT_EQ(status_of(ask("POST /v1/backends/web-1/dismiss")), 404);
+}
+
+TEST_F(ApiTest, passes_on_the_operators_word_about_the_node) {
+  EXPECT_EQ(document("POST /v1/node/undrain"), (json{{"drained", false}}));
+  EXPECT_EQ(asked_, "undrain");
+  const std::string refusal = ask("POST /v1/node/drain");
+  EXPECT_EQ(asked_, "drain");
+  EXPECT_NE(refusal.find(" 409 "), std::string::npos) << refusal;
+  EXPECT_EQ(json::parse(body_of(refusal)), (json{{"error", "the node announces nothing"}}));
 }
 
 TEST_F(ApiTest, sets_a_weight_and_gives_it_back_to_the_configuration) {

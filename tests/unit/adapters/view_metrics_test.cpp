@@ -37,6 +37,17 @@ TEST(Metrics, every_counter_of_the_path_is_there_with_its_help) {
   EXPECT_TRUE(has_line(text, "phalanx_sent_total 12"));
 }
 
+TEST(Metrics, how_the_routes_stand_is_a_gauge_a_preference_where_they_are_announced) {
+  const Node node;
+  EXPECT_EQ(metrics_of(node).find("phalanx_announced"), std::string::npos);
+  StatusInputs inputs = kInputs;
+  inputs.announcement = AnnouncementStatus{"worse", "worse", "no backend can be reached", ""};
+  const std::string text = metrics_text(node.state, node.data, inputs, {});
+  EXPECT_TRUE(has_line(text, "phalanx_announced{preference=\"preferred\"} 0"));
+  EXPECT_TRUE(has_line(text, "phalanx_announced{preference=\"worse\"} 1"));
+  EXPECT_TRUE(has_line(text, "phalanx_announcement_known 1"));
+}
+
 TEST(Metrics, a_backend_down_shows_as_such) {
   Node node;
   node.set_health(1, PHX_HEALTH_DOWN, "no answer");

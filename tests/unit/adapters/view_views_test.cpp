@@ -218,6 +218,22 @@ TEST(StatusView, without_a_daemon_there_is_no_pid) {
             json::parse(R"({"running": false, "pid": null})"));
 }
 
+TEST(StatusView, says_how_the_routes_stand_where_they_are_configured) {
+  Node node;
+  EXPECT_EQ(status_view(node.state, node.data, {}).at("announcement"), json());
+  node.state.config.node.announce.emplace();
+  node.state.node_drained = true;
+  const json alone = status_view(node.state, node.data, {});
+  EXPECT_EQ(alone.at("drained"), true);
+  EXPECT_EQ(alone.at("announcement").at("state"), "unknown");
+  EXPECT_EQ(alone.at("announcement").at("wanted"), json());
+  StatusInputs inputs;
+  inputs.announcement = AnnouncementStatus{"worse", "withdrawn", "drained by the operator", "BIRD hangs"};
+  EXPECT_EQ(status_view(node.state, node.data, inputs).at("announcement"),
+            json::parse(R"({"state": "worse", "wanted": "withdrawn", "reason": "drained by the operator",
+                            "problem": "BIRD hangs"})"));
+}
+
 TEST(WriteJson, replaces_bytes_that_are_not_text) {
   EXPECT_EQ(write_json(json("a\xff")), "\"a\xef\xbf\xbd\"");
 }

@@ -35,6 +35,9 @@ TEST(Arguments, common_options_are_known_before_and_behind_every_command) {
                                                           {"weight", "b", "5"},
                                                           {"events"},
                                                           {"reload"},
+                                                          {"node", "drain"},
+                                                          {"node", "undrain"},
+                                                          {"guard", "--config", "f"},
                                                           {"route", "--batch", "-"}};
   for (std::vector<const char*> words : commands) {
     words.insert(words.end(), {"--pin-dir", "/p", "--socket", "/s", "--json"});

@@ -100,6 +100,17 @@ void add_words(Router& router, const std::shared_ptr<const ApiHandlers>& handler
   });
 }
 
+void add_node_words(Router& router, const std::shared_ptr<const ApiHandlers>& handlers) {
+  for (const bool drained : {true, false}) {
+    router.add(
+        "POST", std::string("/v1/node/") + (drained ? "drain" : "undrain"),
+        [handlers, drained](const Request&, const Reply& reply) {
+          const auto done = handlers->drain_node(drained);
+          reply.send(done ? document({{"drained", drained}}) : error_response(409, done.error().message));
+        });
+  }
+}
+
 void add_documents(Router& router, const std::shared_ptr<const ApiHandlers>& handlers) {
   router.add("GET", "/v1/status",
              [handlers](const Request&, const Reply& reply) { reply.send(document(handlers->status())); });
@@ -130,6 +141,7 @@ Router api_routes(ApiHandlers given) {
   router.add("POST", "/v1/reload",
              [handlers](const Request&, const Reply& reply) { answer_reload(*handlers, reply); });
   add_words(router, handlers);
+  add_node_words(router, handlers);
   return router;
 }
 

@@ -7,6 +7,7 @@
 //   POST /v1/reload                             answered when the reload is over
 //   POST /v1/backends/NAME/WORD[?service=S]     WORD: disable, enable, drain, undrain
 //   POST /v1/backends/NAME/weight?value=N[&service=S]   N: 0..65535, or "config"; answered like reload
+//   POST /v1/node/WORD                          WORD: drain, undrain
 //
 // A refusal is {"error": sentence} with a status of 4xx or 5xx.
 #pragma once
@@ -46,6 +47,8 @@ struct ApiHandlers {
   std::function<Result<void>(const std::string& backend, const std::optional<std::string>& service,
                              core::Word word)>
       speak;
+  // A failure: the node announces nothing, so that there is nothing to withdraw.
+  std::function<Result<void>(bool drained)> drain_node;
   // weight: 0..65535; absent: the configuration's again. Answers like reload, since tables are built.
   std::function<void(const std::string& backend, const std::optional<std::string>& service,
                      std::optional<std::uint16_t> weight, ReloadDone done)>

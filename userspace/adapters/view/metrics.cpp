@@ -181,6 +181,21 @@ void append_flows(const FlowFigures& flows, std::vector<MetricFamily>& families)
          flows.memory_bytes);
 }
 
+void append_announcement(const StatusInputs& inputs, std::vector<MetricFamily>& families) {
+  if (!inputs.announcement) {
+    return;
+  }
+  families.push_back(family("phalanx_announced",
+                            "whether the routing daemon offers the routes to the VIPs, by preference",
+                            MetricType::Gauge));
+  for (const char* preference : {"preferred", "worse"}) {
+    add(families.back(), inputs.announcement->state == preference ? 1 : 0, {{"preference", preference}});
+  }
+  families.push_back(family("phalanx_announcement_known",
+                            "whether the routing daemon confirmed what is wanted", MetricType::Gauge));
+  add(families.back(), inputs.announcement->state != "unknown" ? 1 : 0);
+}
+
 void append_daemon(const core::AppliedState& state, const StatusInputs& inputs, const DaemonFigures& figures,
                    std::vector<MetricFamily>& families) {
   families.push_back(family("phalanx_build_info", "version of the running daemon", MetricType::Gauge));
@@ -214,6 +229,7 @@ std::string metrics_text(const core::AppliedState& state, const ports::DataPlane
                          const StatusInputs& inputs, const DaemonFigures& figures) {
   std::vector<MetricFamily> families;
   append_daemon(state, inputs, figures, families);
+  append_announcement(inputs, families);
   append_flows(figures.flows, families);
   append_counters(data, families);
   ServiceFamilies services;

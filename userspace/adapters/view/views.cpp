@@ -96,6 +96,23 @@ json backend_row(const core::AppliedState& state, const core::Service& service, 
           {"bytes", traffic.bytes}};
 }
 
+json announcement_json(const core::AppliedState& state, const StatusInputs& inputs) {
+  if (!state.config.node.announce) {
+    return nullptr;
+  }
+  if (!inputs.announcement) {
+    return {{"state", "unknown"},
+            {"wanted", nullptr},
+            {"reason", "no daemon runs that would know"},
+            {"problem", ""}};
+  }
+  const AnnouncementStatus& announcement = *inputs.announcement;
+  return {{"state", announcement.state},
+          {"wanted", announcement.wanted},
+          {"reason", announcement.reason},
+          {"problem", announcement.problem}};
+}
+
 }  // namespace
 
 json status_view(const core::AppliedState& state, const ports::DataPlaneView& data,
@@ -124,6 +141,8 @@ json status_view(const core::AppliedState& state, const ports::DataPlaneView& da
            {{"running", inputs.daemon.running},
             {"pid", inputs.daemon.running && inputs.daemon.pid ? json(*inputs.daemon.pid) : json()}}},
           {"interfaces", interfaces},
+          {"drained", state.node_drained},
+          {"announcement", announcement_json(state, inputs)},
           {"counters", counters}};
 }
 

@@ -25,14 +25,27 @@ struct DaemonStatus {
   std::optional<long> pid;  // of the daemon
 };
 
+// How the routes to the VIPs stand, which the daemon alone knows.
+struct AnnouncementStatus {
+  std::string
+      state;  // "preferred", "worse" or "withdrawn"; "unknown" while the routing daemon has not said so
+  std::string wanted;  // "preferred", "worse", "withdrawn"; "unchanged" while the daemon does not know enough
+  std::string reason;  // why it is wanted
+  std::string problem;  // why state is not what is wanted; may be empty
+};
+
 struct StatusInputs {
   std::string version;
   std::vector<InterfaceStatus> interfaces;
   DaemonStatus daemon;
+  std::optional<AnnouncementStatus> announcement =
+      std::nullopt;  // absent: not configured, or no daemon to ask
 };
 
 // {node, version, generation, daemon: {running, pid}, interfaces: [{name, mode, attach, reason}], counters:
-// {label: packets}} with the labels of PHX_COUNTERS; pid is null while no daemon runs.
+// {label: packets}, drained, announcement: {state, wanted, reason, problem}} with the labels of PHX_COUNTERS;
+// pid is null while no daemon runs. drained: the operator's word about the node. announcement is null where
+// node.announce is not configured; without a daemon its state is "unknown" and wanted null.
 nlohmann::json status_view(const core::AppliedState& state, const ports::DataPlaneView& data,
                            const StatusInputs& inputs);
 
