@@ -29,6 +29,7 @@ def _parser():
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     start = commands.add_parser("start", help="make the lab and leave it running")
     start.add_argument("--service", action="append", choices=SERVICES, help="may be repeated (web)")
+    start.add_argument("--bird", action="store_true", help="nodes announce the VIPs by BGP, instead of static routes")
     start.add_argument("--no-phalanx", action="store_true", help="no daemons and no agents")
     commands.add_parser("stop", help="remove everything")
     commands.add_parser("status", help="the parts and how they are")
@@ -82,7 +83,7 @@ def _execute(options):
     if options.command == "list":
         return _list()
     if options.command == "start":
-        lab = Lab(options.prefix, [SERVICES[name] for name in options.service or ["web"]])
+        lab = Lab(options.prefix, [SERVICES[name] for name in options.service or ["web"]], options.bird)
         return lab.start(phalanx=not options.no_phalanx, say=print)
     if options.command == "stop":
         return Lab(options.prefix).stop()

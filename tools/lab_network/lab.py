@@ -8,6 +8,7 @@
 What a lab consists of lies in /run/phalanx-lab/PREFIX, so that one command may start it and another stop it.
 """
 
+import ipaddress
 import json
 import os
 import re
@@ -17,7 +18,7 @@ import time
 from pathlib import Path
 
 from lab_network import services as service_configs
-from lab_network import topology
+from lab_network import routing, topology
 from lab_network.agent import Agent
 from lab_network.binaries import PASS_OBJECT
 from lab_network.clients import answers
@@ -27,6 +28,7 @@ from lab_network.interruption import held
 from lab_network.network import FabricNetwork
 from lab_network.node import Node
 from lab_network.process import Process
+from lab_network.routing import FALLBACK, PROTOCOLS, Bird
 from lab_network.web_server import WebServer
 
 RUN_ROOT = Path("/run/phalanx-lab")
@@ -35,29 +37,34 @@ CUTS = ("process", "link", "drop")
 
 
 class Lab:
-    def __init__(self, prefix=DEFAULT_PREFIX, services=(service_configs.WEB,)):
-        """prefix: of the namespaces' names, so that several labs can live side by side."""
+    def __init__(self, prefix=DEFAULT_PREFIX, services=(service_configs.WEB,), bird=False):
+        """prefix: of the namespaces' names, so that several labs can live side by side.
+
+        bird: nodes announce the VIPs to the router by BGP, each with a guard, instead of by static routes.
+        """
         if not re.fullmatch(r"[a-z][a-z0-9]{0,15}-", prefix):
             raise LabError(f"name a lab {prefix!r}: a prefix is 1 to 16 of a-z and 0-9, a letter first, and ends with -")
         self.prefix = prefix
         self.run_dir = RUN_ROOT / prefix[:-1]
         self.services = list(services)
         self.owned = False  # this object started the lab, so it must be stopped
-        self.network = FabricNetwork(prefix, PASS_OBJECT)
+        self.network = FabricNetwork(prefix, PASS_OBJECT, static_vips=not bird)
         self.namespaces = self.network.namespaces
         self.nodes = {h.name: Node(h, self.namespaces[h.name], self.run_dir) for h in topology.NODES}
+        self.birds = {part: Bird(part, self.namespaces[part], self.run_dir)
+                      for part in (topology.ROUTER, *self.nodes)} if bird else {}
         self.web_servers = {h.name: WebServer(h, self.namespaces[h.name], self.run_dir) for h in topology.BACKENDS}
         self.agents = {h.name: Agent(h, self.namespaces[h.name], self.run_dir) for h in topology.BACKENDS}
 
     @classmethod
     def running(cls, prefix=DEFAULT_PREFIX):
         """The lab that another command started. LabError if there is none."""
-        lab = cls(prefix)
+        run_dir = RUN_ROOT / prefix[:-1]
         try:
-            lab.services = json.loads((lab.run_dir / "services.json").read_text())
+            services = json.loads((run_dir / "services.json").read_text())
+            return cls(prefix, services, bird=(run_dir / f"{topology.ROUTER}-bird.conf").exists())
         except FileNotFoundError as error:
             raise LabError(f"find the lab {prefix!r}: it does not run; tools/lab --prefix {prefix} start") from error
-        return lab
 
     def __enter__(self):
         self.start()
@@ -110,9 +117,19 @@ class Lab:
             server.start()
         for server in self.web_servers.values():
             server.wait_answering()
+        if self.birds:
+            self.start_birds(say)
         if phalanx:
             self.start_agents(say)
             self.start_daemons(say)
+
+    def start_birds(self, say=lambda _: None):
+        say("routing: BIRD on router lb1 lb2, BGP with BFD")
+        self.birds[topology.ROUTER].write_config(routing.router_config())
+        for node in topology.NODES:
+            self.birds[node.name].write_config(routing.node_config(node))
+        for bird in self.birds.values():
+            bird.start()
 
     def start_agents(self, say=lambda _: None):
         say("agents: phalanx-agent on b1 b2 b3 b4")
@@ -123,9 +140,20 @@ class Lab:
     def start_daemons(self, say=lambda _: None):
         say("daemons: phalanxd on lb1 lb2")
         for node in self.nodes.values():
-            node.write_config(service_configs.node_config(node.host, self.services))
+            node.write_config(service_configs.node_config(node.host, self.services, self.announce(node.host.name)))
             node.start()
+            if self.birds:
+                node.start_guard()
         self.wait_all_up()
+        if self.birds:
+            self.wait_announced(self.nodes)
+
+    def announce(self, node):
+        """node.announce of a node; None in a lab without BIRD."""
+        if not self.birds:
+            return None
+        return {"bird": str(self.birds[node].socket), "protocols": PROTOCOLS, "fallback": FALLBACK, "grace": "3s",
+                "withdraw_wait": "300ms"}
 
     def stop(self):
         """Ends every process, removes every pin, namespace and file of the lab. Safe at any time, and twice."""
@@ -139,6 +167,7 @@ class Lab:
                 failures.append(str(error))
 
         for node in self.nodes.values():
+            attempt(node.guard.end)
             attempt(node.process.end)
         self._end_remaining_processes(attempt)
         attempt(self.network.remove)
@@ -167,7 +196,7 @@ class Lab:
         """Copies logs and configurations to `directory`, which is made."""
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
-        for path in [*self.run_dir.glob("logs/*"), *self.run_dir.glob("*.json")]:
+        for path in [*self.run_dir.glob("logs/*"), *self.run_dir.glob("*.json"), *self.run_dir.glob("*.conf")]:
             shutil.copy(path, directory)
 
     # ---- breaking and mending
@@ -177,6 +206,24 @@ class Lab:
         process = self._process_of(part)
         at_ns = time.monotonic_ns()
         process.kill()
+        return at_ns
+
+    def kill_node(self, name):
+        """A whole node dies without a word, as by power loss: its packets vanish and all of it ends.
+
+        Returns the time just before (monotonic, ns).
+        """
+        at_ns = time.monotonic_ns()
+        self.network.cut_silently(name)
+        for process in (self.birds[name].process, self.nodes[name].process, self.nodes[name].guard):
+            process.kill()
+        self.nodes[name].cli("down")  # what the kernel remembered goes with the power
+        return at_ns
+
+    def cut_node_link(self, name):
+        """A node's cables are pulled. Returns the time just before (monotonic, ns)."""
+        at_ns = time.monotonic_ns()
+        self.network.cut_link(name)
         return at_ns
 
     def cut(self, backend, how="link"):
@@ -192,11 +239,9 @@ class Lab:
         return time.monotonic_ns()
 
     def revive(self, part):
-        """Undoes whatever kill, cut or fail_check did to a part. Nothing to do if nothing was."""
+        """Undoes whatever kill, kill_node, cut or fail_check did to a part. Nothing to do if nothing was."""
         if part in self.nodes:
-            if self.nodes[part].process.pid() is None:
-                self.nodes[part].start()
-            return
+            return self._revive_node(part)
         self._process_of(part)  # refuses what is no backend either
         server = self.web_servers[part]
         self.network.mend(part)
@@ -205,6 +250,17 @@ class Lab:
         for path in ("healthz", "ready"):
             server.pass_check(path)
         server.wait_answering()
+
+    def _revive_node(self, name):
+        node = self.nodes[name]
+        if self.birds:
+            self.network.mend(name)
+            if self.birds[name].process.pid() is None:
+                self.birds[name].start()
+        if node.process.pid() is None:
+            node.start()
+        if self.birds and node.guard.pid() is None:
+            node.start_guard()
 
     def revive_all(self):
         for part in [*self.web_servers, *self.nodes]:
@@ -233,6 +289,17 @@ class Lab:
                     seen = ", ".join(f"{s}/{b} {state}" for (s, b), state in states.items())
                     raise LabError(f"wait for {wanted} on {name}: not within {within} s; it says: {seen}")
                 time.sleep(0.02)
+
+    def wait_announced(self, names, within=20):
+        """Until the router spreads the VIPs of both families over these nodes and no other."""
+        deadline = time.monotonic() + within
+        for family in (4, 6):
+            wanted = {ipaddress.ip_address(topology.host(name).main.address(family)).compressed for name in names}
+            while (seen := self.network.vip_nodes(family)) != wanted:
+                if time.monotonic() > deadline:
+                    raise LabError(f"wait until the router sends IPv{family} VIPs to {sorted(names)}: not within "
+                                   f"{within} s; it sends them to {sorted(seen)}")
+                time.sleep(0.01)
 
     def expect_only(self, names, within, vip=service_configs.VIP4):
         """Until 40 new connections in a row are answered by members of `names`, and by each of them."""

@@ -35,8 +35,12 @@ _BACKEND = {
 
 
 class FabricNetwork:
-    def __init__(self, prefix, pass_object):
-        """prefix: of every namespace's name. pass_object: path of the compiled lab_pass program."""
+    def __init__(self, prefix, pass_object, static_vips=True):
+        """prefix: of every namespace's name. pass_object: path of the compiled lab_pass program.
+
+        static_vips: the router knows the VIPs' way over both nodes by itself, and not from a routing protocol.
+        """
+        self._static_vips = static_vips
         self.namespaces = {part: Namespace(prefix + part) for part in topology.PARTS}
         self._pass_object = pass_object
 
@@ -57,22 +61,35 @@ class FabricNetwork:
             if namespace.exists():
                 run(["ip", "netns", "delete", namespace.name], check=False)
 
-    def cut_link(self, backend):
-        """The cable is pulled: the host sees its carrier go."""
-        self._router([f"link set dev {self._port(backend)} down"])
+    def cut_link(self, part):
+        """The cables of a host are pulled: it sees its carrier go."""
+        self._router([f"link set dev {port} down" for port in self._ports(part)])
 
-    def cut_silently(self, backend):
+    def cut_silently(self, part):
         """The switch drops everything in both directions; the host notices nothing."""
-        self._port_state(backend, "disabled")
+        for port in self._ports(part):
+            self._port_state(port, "disabled")
 
-    def mend(self, backend):
-        self._router([f"link set dev {self._port(backend)} up"])
-        self._port_state(backend, "forwarding")
+    def mend(self, part):
+        self._router([f"link set dev {port} up" for port in self._ports(part)])
+        for port in self._ports(part):
+            self._port_state(port, "forwarding")
+
+    def vip_nodes(self, family):
+        """Addresses of the nodes over which the router spreads the VIPs now."""
+        prefix = topology.VIPS4 if family == 4 else topology.VIPS6
+        said = run(["ip", f"-{family}", "-j", "-n", self.namespaces[topology.ROUTER].name, "route", "show", prefix])
+        hops = set()
+        for route in json.loads(said.stdout or "[]"):
+            for hop in route.get("nexthops", [route]):
+                hops.add(hop.get("gateway"))
+        return hops
 
     def condition(self, backend):
         """How its link is: "whole", "cable pulled" or "drops everything"."""
         router = self.namespaces[topology.ROUTER].name
-        port = json.loads(run(["bridge", "-n", router, "-j", "link", "show", "dev", self._port(backend)]).stdout)[0]
+        main = topology.host(backend).main.port
+        port = json.loads(run(["bridge", "-n", router, "-j", "link", "show", "dev", main]).stdout)[0]
         if "UP" not in port["flags"]:
             return "cable pulled"
         return "whole" if port["state"] == "forwarding" else "drops everything"
@@ -84,15 +101,15 @@ class FabricNetwork:
         return {"node": _NODE, "backend": _BACKEND}.get(topology.host(part).kind, {})
 
     @staticmethod
-    def _port(backend):
-        return topology.host(backend).main.port
+    def _ports(part):
+        return [interface.port for interface in topology.host(part).interfaces]
 
     def _router(self, lines):
         self.namespaces[topology.ROUTER].ip(lines)
 
-    def _port_state(self, backend, state):
+    def _port_state(self, port, state):
         router = self.namespaces[topology.ROUTER].name
-        run(["bridge", "-n", router, "link", "set", "dev", self._port(backend),
+        run(["bridge", "-n", router, "link", "set", "dev", port,
              "state", str({"disabled": 0, "forwarding": 3}[state])])
 
     def _add_links(self):
@@ -123,11 +140,11 @@ class FabricNetwork:
         lines += [f"address add {client.network.address4(1)}/24 dev {client.port}",
                   f"address add {client.network.address6(1)}/64 dev {client.port} nodad",
                   f"route add {topology.STRANGERS4} via {client.address4}",
-                  f"route add {topology.STRANGERS6} via {client.address6}",
-                  f"route add {topology.VIPS4} "
-                  + " ".join(f"nexthop via {node.main.address4}" for node in topology.NODES),
-                  f"route add {topology.VIPS6} "
-                  + " ".join(f"nexthop via {node.main.address6}" for node in topology.NODES)]
+                  f"route add {topology.STRANGERS6} via {client.address6}"]
+        if self._static_vips:
+            for family, vips in ((4, topology.VIPS4), (6, topology.VIPS6)):
+                lines.append(f"route add {vips} "
+                             + " ".join(f"nexthop via {node.main.address(family)}" for node in topology.NODES))
         self._router(lines)
         self._route_backends_through_nodes()
 

@@ -20,6 +20,8 @@ class Node:
         self.pin_dir = Path(run_dir) / "bpf" / host.name
         self.socket = Path(run_dir) / f"{host.name}.sock"
         self.process = Process(f"{host.name}-phalanxd", Path(run_dir) / "processes")
+        self._guard_log = Path(run_dir) / "logs" / f"{host.name}-guard.log"
+        self.guard = Process(f"{host.name}-guard", Path(run_dir) / "processes")
 
     def write_config(self, config):
         self.config_path.write_text(json.dumps(config, indent=2) + "\n")
@@ -31,6 +33,9 @@ class Node:
         """Starts the daemon and waits until it answers."""
         self.process.start(self._namespace.argv(*self.daemon_argv()), self._log)
         self.wait_running()
+
+    def start_guard(self):
+        self.guard.start(self.cli_argv("guard", "--config", self.config_path), self._guard_log)
 
     def daemon_argv(self):
         return [binary("phalanxd"), "--config", self.config_path, *self._where()]

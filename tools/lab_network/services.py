@@ -52,10 +52,10 @@ SERVICES = {service["name"]: service
                             DATAGRAM_NAT6)}
 
 
-def node_config(node, services):
-    """What phalanxd on `node` (a topology.Host) reads."""
+def node_config(node, services, announce=None):
+    """What phalanxd on `node` (a topology.Host) reads. announce: its node.announce, if it has one."""
     used = {service["check"] for service in services}
-    return {"node": {"name": node.name, "interfaces": [node.main.name]},
+    return {"node": {"name": node.name, "interfaces": [node.main.name]} | ({"announce": announce} if announce else {}),
             "checks": {name: check for name, check in CHECKS.items() if name in used},
             "services": services}
 
