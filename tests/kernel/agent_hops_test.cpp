@@ -134,7 +134,7 @@ TEST_F(AgentPassing, a_ttl_that_is_used_up_ends_the_journey) {
 
 TEST_F(AgentPassing, a_count_past_the_end_is_dropped) {
   each_way([&](const Way& way) {
-    for (const std::uint8_t count : {2, 3, 30, 255}) {
+    for (const std::uint8_t count : std::initializer_list<std::uint8_t>{2, 3, 30, 255}) {
       Bytes bytes = hops({way.peer});
       bytes[3] = count;
       expect_dropped(way, segment(way), bytes, "hops_cut_dropped");
@@ -155,7 +155,7 @@ TEST_F(AgentPassing, private_data_behind_the_hops_is_dropped) {
 
 TEST_F(AgentPassing, a_next_hop_beyond_the_count_is_dropped) {
   each_way([&](const Way& way) {
-    for (const std::uint8_t next : {2, 3, 31, 255}) {
+    for (const std::uint8_t next : std::initializer_list<std::uint8_t>{2, 3, 31, 255}) {
       expect_dropped(way, segment(way), hops({way.peer}, next), "hops_beyond_dropped");
     }
     expect_dropped(way, segment(way), {0, 0, 1, 0}, "hops_beyond_dropped");
@@ -164,7 +164,8 @@ TEST_F(AgentPassing, a_next_hop_beyond_the_count_is_dropped) {
 
 TEST_F(AgentPassing, other_versions_of_hops_are_dropped) {
   each_way([&](const Way& way) {
-    for (const std::uint8_t version : {0x01, 0x04, 0x08, 0x20, 0xee, 0xff}) {
+    for (const std::uint8_t version :
+         std::initializer_list<std::uint8_t>{0x01, 0x04, 0x08, 0x20, 0xee, 0xff}) {
       Bytes bytes = hops({way.peer});
       bytes[0] = version;
       expect_dropped(way, segment(way), bytes, "hops_unknown_dropped");

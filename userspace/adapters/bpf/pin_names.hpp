@@ -15,9 +15,9 @@ inline constexpr std::string_view kLinkPrefix = "link-";
 inline constexpr std::string_view kPinNames[] = {
     kProgramPin,  kNewProgramPin, "vips",           "services",        kStatePin,
     "slots",      "backends",     "backend_status", "service_traffic", "counters",
-    "agent_vips", "agent_nodes",  "agent_counters", "backend_traffic", "vip_filter",
-    "flows",      "nat_sources",  "interfaces",     "fragments",       "answers",
-    "vip_cache",
+    "agent_vips", "agent_nodes",  "agent_peers",    "agent_counters",  "backend_traffic",
+    "vip_filter", "flows",        "nat_sources",    "interfaces",      "fragments",
+    "answers",    "vip_cache",
 };
 
 }  // namespace phalanx::adapters
