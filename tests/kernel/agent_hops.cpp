@@ -23,6 +23,7 @@ void add_addresses() {
   }
   for (const std::string address : {"2001:db8:c::7/128", "2001:db8:e::10/128"}) {
     Network::run("ip address add " + address + " dev lo nodad");
+    wait_until_routed({address.substr(0, address.find('/')), 9});
   }
 }
 

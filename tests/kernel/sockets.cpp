@@ -58,6 +58,16 @@ void Socket::close() {
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }
 
+void wait_until_routed(const Endpoint& to) {
+  const Socket socket(::socket(is_ipv6(to.address) ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  Name name = name_of(to);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  while (::connect(socket.fd(), name.get(), name.size) != 0) {
+    require(std::chrono::steady_clock::now() < deadline, "an address gets no route within 5 s");
+    ::poll(nullptr, 0, 1);
+  }
+}
+
 Socket bound(int kind, const Endpoint& to) {
   Socket socket(::socket(is_ipv6(to.address) ? AF_INET6 : AF_INET, kind | SOCK_CLOEXEC, 0));
   const int on = 1;

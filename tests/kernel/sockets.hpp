@@ -28,6 +28,8 @@ class Socket {
 };
 
 // All of these stop the test program when the kernel refuses.
+// Until there is a way to `to`: the kernel makes an IPv6 address's route some time after the address.
+void wait_until_routed(const Endpoint& to);
 // kind: SOCK_STREAM or SOCK_DGRAM.
 Socket bound(int kind, const Endpoint& to);
 Socket listening(const Endpoint& at);
