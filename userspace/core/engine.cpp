@@ -185,10 +185,19 @@ bool Engine::wants_up(EntryIndex index, const Entry& entry) const {
   if (entry.lingers()) {
     return entry.shown_up;
   }
+  return is_enabled(index);
+}
+
+bool Engine::is_enabled(EntryIndex index) const {
   const auto [first, last] = users_.equal_range(index);
   return std::any_of(first, last, [&](const auto& user) {
     return !services_.at(user.second.service).members[user.second.member].override.disabled;
   });
+}
+
+bool Engine::may_keep_flows(EntryIndex index) const {
+  const Entry& entry = entries_.at(index);
+  return entry.identity.forward == Forward::gue && entry.is_reachable() && is_enabled(index);
 }
 
 // Only what drains everywhere: a bit for all services can't say more.

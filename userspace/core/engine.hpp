@@ -115,6 +115,10 @@ class Engine {
   static void swing_hop(EntryIndex index, Entry& entry, const NextHop& hop, Actions& actions);
   bool wants_up(EntryIndex index, const Entry& entry) const;
   bool wants_draining(EntryIndex index, const Entry& entry) const;
+  bool is_enabled(EntryIndex index) const;  // in any service that uses it
+  // Although it is down: only its check failed, and where packets name hops, who gets one of its flows passes
+  // it on to it. The operator's `disable` moves its flows all the same.
+  bool may_keep_flows(EntryIndex index) const;
   void refresh(EntryIndex index, Now now, Actions& actions);
   void queue_rearm(EntryIndex index);
   void begin_slow_start(EntryIndex index, Now now);

@@ -49,8 +49,9 @@ void Engine::rearm_user(Entry& entry, const User& user, Now now, Actions& action
     for (const SlotChange& change : changes) {
       const MemberIndex former = change.former_server;
       if (former != kNoMember && former != service.table->server(change.slot)) {
-        const bool lives = service.table->standing()[former].up;
-        service.begin_transition(change.slot, lives ? service.entry_of(former) : kNoEntry, now.steady);
+        const EntryIndex served = service.entry_of(former);
+        const bool lives = service.table->standing()[former].up || may_keep_flows(served);
+        service.begin_transition(change.slot, lives ? served : kNoEntry, now.steady);
       }
       patch.stores.push_back(service.row(change.slot));
     }
@@ -73,7 +74,7 @@ void Engine::finish_rearm(EntryIndex index, Entry& entry, Actions& actions) {
     entry.shown_draining = drains;
     actions.push_back(entry.shown_state(index));
   }
-  if (!entry.shown_up) {
+  if (!entry.shown_up && !may_keep_flows(index)) {
     lose_previous(index, actions);
   }
 }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <set>
 
 #include "core/engine.hpp"
@@ -29,6 +30,47 @@ TEST(Engine, slots_that_a_dead_backend_left_are_tracked_and_do_not_name_it) {
       ASSERT_EQ(slot_of(world, slot).previous, PHX_NO_ENTRY) << "its flows live elsewhere when it is back";
     }
   }
+}
+
+core::Config four_gue_backends() {
+  core::Config config = four_backends();
+  config.services[0].forward = core::Forward::gue;
+  return config;
+}
+
+// Who is named as previous by the slots that 11 had, after `fault`.
+std::set<std::uint16_t> previous_after(World& world, const std::function<void()>& fault) {
+  world.run(200ms);
+  const auto before = world.plane.slots;
+  const core::EntryIndex victim = entry_of(world, 11);
+  fault();
+  world.run(300ms);
+  std::set<std::uint16_t> named;
+  for (std::uint32_t slot = 0; slot < PHX_MIN_SLOTS; ++slot) {
+    if (before[slot].primary == victim) {
+      named.insert(slot_of(world, slot).previous);
+    }
+  }
+  return named;
+}
+
+TEST(Engine, where_packets_name_hops_a_failed_check_leaves_flows_where_they_are) {
+  World world = serving(four_gue_backends());
+  const auto named = previous_after(world, [&] { world.verdicts[11] = Verdict::fail; });
+  EXPECT_EQ(named, std::set{entry_of(world, 11)}) << "who gets one of its flows passes it on";
+  world.verdicts[11] = Verdict::pass;
+  world.run(300ms);
+  EXPECT_EQ(previous_after(world, [] {}), std::set{entry_of(world, 11)})
+      << "and so while it takes over again";
+}
+
+TEST(Engine, where_packets_name_hops_a_silent_host_is_named_no_more) {
+  World world = serving(four_gue_backends());
+  const auto named = previous_after(world, [&] {
+    world.verdicts[11] = Verdict::fail;
+    world.silent.insert(11);
+  });
+  EXPECT_EQ(named, std::set<std::uint16_t>{PHX_NO_ENTRY});
 }
 
 TEST(Engine, slots_that_a_recovered_backend_took_back_name_the_one_that_stood_in) {
