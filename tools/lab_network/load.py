@@ -18,8 +18,8 @@ def target(address, port=80):
 class Load:
     """Load in the background. Times are CLOCK_MONOTONIC in ns, as time.monotonic_ns() has them."""
 
-    def __init__(self, namespace, targets, connections=200, interval_ms=20, timeout_ms=3000, fresh=False):
-        """fresh: a new connection for each request."""
+    def __init__(self, namespace, targets, connections=200, interval_ms=20, timeout_ms=3000, fresh=False, requests=0):
+        """fresh: a new connection for each request. requests: the client ends a connection after about so many."""
         self.connections = connections
         self.summary = None
         self.failures = []
@@ -31,9 +31,12 @@ class Load:
         self._lock = threading.Lock()
         argv = [binary("phalanx-load"), "--connections", connections, "--interval-ms", interval_ms,
                 "--timeout-ms", timeout_ms]
+        if requests:
+            argv += ["--requests", requests]
         if fresh:
             argv.append("--fresh")
-        self._fresh = fresh
+        # Connections that the client ends now and then are never all there at once.
+        self._steady = 0 if fresh else connections // 2 if requests else connections
         for t in targets:
             argv += ["--target", t]
         self._process = subprocess.Popen(namespace.argv(*argv), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
@@ -62,6 +65,8 @@ class Load:
         kind = record["type"]
         if kind == "established":
             self._backends[record["connection"]] = record["backend"]
+        elif kind == "ended":
+            self._backends.pop(record["connection"], None)
         elif kind == "broken":
             self._backends.pop(record["connection"], None)
             self.breaks.append(record)
@@ -87,7 +92,7 @@ class Load:
         seen = len(self.seconds())
         while True:
             fresh = self.seconds()[seen:]
-            if (self._fresh or len(self.backends()) == self.connections) and any(p["failed"] == 0 for p in fresh):
+            if len(self.backends()) >= self._steady and any(p["failed"] == 0 for p in fresh):
                 return
             if self._process.poll() is not None:
                 raise LabError(f"run phalanx-load: it ended early: {self._process.stderr.read().strip()}")

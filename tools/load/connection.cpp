@@ -47,6 +47,10 @@ Connection::Connection(std::size_t id, const Target& target, const Options& opti
       request_text_(fmt::format("GET {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: phalanx-load\r\n\r\n",
                                 options.path, target.host)),
       fresh_(options.fresh),
+      // Not all at once: connections begin together.
+      requests_(options.requests == 0
+                    ? 0
+                    : options.requests + static_cast<unsigned>(id % (options.requests / 2 + 1))),
       epoll_fd_(epoll_fd),
       report_(report) {
   request_.connection = id;
@@ -71,6 +75,7 @@ void Connection::connect() {
   request_.backend.clear();
   request_.local_port = 0;
   answered_ = false;
+  answers_ = 0;
   fd_ = socket(target_.address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd_ < 0) throw ClientFault{fmt::format("open a socket: {}", std::strerror(errno))};
   const int one = 1;
@@ -212,9 +217,14 @@ void Connection::complete() {
     close_socket(true);
     return;
   }
-  if (keep_alive_) return;
-  lose(request_.end, "the server ended keep-alive");
-  close_socket(false);
+  if (!keep_alive_) {
+    lose(request_.end, "the server ended keep-alive");
+    close_socket(false);
+  } else if (++answers_ == requests_) {
+    report_.ended(request_);
+    answered_ = false;
+    close_socket(false);
+  }
 }
 
 void Connection::expire(Time now) {

@@ -57,6 +57,7 @@ class Connection {
   const Target& target_;
   const std::string request_text_;
   const bool fresh_;
+  const unsigned requests_;  // on one socket; 0: without end
   const int epoll_fd_;
   Report& report_;
   int fd_ = -1;
@@ -65,6 +66,7 @@ class Connection {
   bool answered_ = false;  // on this socket
   bool complete_ = false;  // the parser saw the end of an answer
   bool keep_alive_ = true;
+  unsigned answers_ = 0;  // on this socket
   unsigned status_ = 0;
   std::uint64_t request_number_ = 0;
   Request request_;

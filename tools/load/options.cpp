@@ -49,9 +49,10 @@ std::optional<Target> parse_target(const std::string& text) {
 }
 
 const char* const kFooter =
-    "Writes a JSON object a line to standard output: \"start\", then \"established\", \"broken\", "
-    "\"failure\",\n"
-    "\"slow\" as they happen, \"progress\" each second, \"phase\" at SIGUSR1 (what was felt since the last\n"
+    "Writes a JSON object a line to standard output: \"start\", then \"established\", \"ended\", "
+    "\"broken\",\n"
+    "\"failure\", \"slow\" as they happen, \"progress\" each second, \"phase\" at SIGUSR1 (what was felt "
+    "since the last\n"
     "one), and \"summary\" last. Times are CLOCK_MONOTONIC; \"start\" has wall_ns of the same instant.\n"
     "Exit status: 0 measured, 1 could not measure, 2 wrong usage.\n\n"
     "Example: phalanx-load --target 203.0.113.10:80 --target '[2001:db8::10]:80' --duration-s 10\n";
@@ -80,6 +81,9 @@ Options parse_options(int argc, char** argv) {
       ->check(CLI::Range(0.0, 86400.0));
   app.add_option("--path", options.path, "of each request (/)");
   app.add_flag("--fresh", options.fresh, "a new connection for each request: none outlives a fault");
+  app.add_option("--requests", options.requests,
+                 "the client ends a connection after this many to half as many again; 0: never (0)")
+      ->check(CLI::Range(0, 1000000));
   app.add_flag("--every-request", options.every_request, "a line for every success");
   try {
     app.parse(argc, argv);

@@ -28,6 +28,7 @@ struct Options {
   std::chrono::milliseconds duration{0};  // 0: until SIGINT or SIGTERM
   std::string path = "/";
   bool fresh = false;          // a new TCP connection for each request
+  unsigned requests = 0;       // after about so many the client ends a connection and makes another; 0: never
   bool every_request = false;  // a line for each success too
 };
 

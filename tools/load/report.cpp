@@ -89,6 +89,11 @@ void Report::established(const Request& request) {
   write_line(text(request_line("established", request)));
 }
 
+void Report::ended(const Request& request) {
+  connections_[request.connection].backend.clear();
+  write_line(text(request_line("ended", request)));
+}
+
 void Report::broken(const Request& request, std::string_view reason) {
   Tally& tally = connections_[request.connection];
   tally.backend.clear();

@@ -38,6 +38,8 @@ class Report {
   void failure(const Request& request, std::string_view stage, std::string_view reason);
   // A TCP connection got its first answer, from `request.backend`.
   void established(const Request& request);
+  // The client ended an established connection, as it was asked to.
+  void ended(const Request& request);
   // An established connection ended without the client wanting it.
   void broken(const Request& request, std::string_view reason);
   // The loop was away from waiting for this long: the client itself lacked the processor.
