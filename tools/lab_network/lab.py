@@ -37,16 +37,18 @@ CUTS = ("process", "link", "drop")
 
 
 class Lab:
-    def __init__(self, prefix=DEFAULT_PREFIX, services=(service_configs.WEB,), bird=False):
+    def __init__(self, prefix=DEFAULT_PREFIX, services=(service_configs.WEB,), bird=False, limits=None):
         """prefix: of the namespaces' names, so that several labs can live side by side.
 
         bird: nodes announce the VIPs to the router by BGP, each with a guard, instead of by static routes.
+        limits: node.limits of every node.
         """
         if not re.fullmatch(r"[a-z][a-z0-9]{0,15}-", prefix):
             raise LabError(f"name a lab {prefix!r}: a prefix is 1 to 16 of a-z and 0-9, a letter first, and ends with -")
         self.prefix = prefix
         self.run_dir = RUN_ROOT / prefix[:-1]
         self.services = list(services)
+        self.limits = limits
         self.owned = False  # this object started the lab, so it must be stopped
         self.network = FabricNetwork(prefix, PASS_OBJECT, static_vips=not bird)
         self.namespaces = self.network.namespaces
@@ -140,7 +142,8 @@ class Lab:
     def start_daemons(self, say=lambda _: None):
         say("daemons: phalanxd on lb1 lb2")
         for node in self.nodes.values():
-            node.write_config(service_configs.node_config(node.host, self.services, self.announce(node.host.name)))
+            node.write_config(service_configs.node_config(node.host, self.services, self.announce(node.host.name),
+                                                          self.limits))
             node.start()
             if self.birds:
                 node.start_guard()
@@ -216,7 +219,8 @@ class Lab:
         at_ns = time.monotonic_ns()
         self.network.cut_silently(name)
         for process in (self.birds[name].process, self.nodes[name].process, self.nodes[name].guard):
-            process.kill()
+            if process.pid() is not None:
+                process.kill()
         self.nodes[name].cli("down")  # what the kernel remembered goes with the power
         return at_ns
 

@@ -27,6 +27,8 @@ _NODE = {
     "net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1,
 }
 _BACKEND = {
+    # A packet that it does not know is sent on to another backend by the host's own routes.
+    "net.ipv4.ip_forward": 1, "net.ipv6.conf.all.forwarding": 1,
     # A VIP on lo must not be announced on the rack: the nodes own it there.
     "net.ipv4.conf.all.arp_ignore": 1, "net.ipv4.conf.all.arp_announce": 2,
     # Crafted SYNs leave half-open connections; they must not outlive the test that sent them.
@@ -184,8 +186,8 @@ class FabricNetwork:
                 self.namespaces[topology.ROUTER].run("ethtool", "-K", interface.port, "tx", "off")
 
     def _attach_pass(self):
-        for node in topology.NODES:
-            for interface in node.interfaces:
+        for host in topology.NODES + topology.BACKENDS:
+            for interface in host.interfaces:
                 try:
                     self._router([f"link set dev {interface.port} xdpdrv object {self._pass_object} section xdp"])
                 except LabError as error:

@@ -52,10 +52,11 @@ SERVICES = {service["name"]: service
                             DATAGRAM_NAT6)}
 
 
-def node_config(node, services, announce=None):
-    """What phalanxd on `node` (a topology.Host) reads. announce: its node.announce, if it has one."""
+def node_config(node, services, announce=None, limits=None):
+    """What phalanxd on `node` (a topology.Host) reads. announce, limits: its keys of these names, if it has them."""
     used = {service["check"] for service in services}
-    return {"node": {"name": node.name, "interfaces": [node.main.name]} | ({"announce": announce} if announce else {}),
+    more = {key: value for key, value in (("announce", announce), ("limits", limits)) if value}
+    return {"node": {"name": node.name, "interfaces": [node.main.name]} | more,
             "checks": {name: check for name, check in CHECKS.items() if name in used},
             "services": services}
 
@@ -63,7 +64,7 @@ def node_config(node, services, announce=None):
 def agent_config(backend, services):
     """What phalanx-agent on `backend` (a topology.Host) reads."""
     return {"agent": {"interface": backend.main.name, "vips": backend_vips(backend, services),
-                      "nodes": list(topology.NODE_ADDRESSES)}}
+                      "nodes": list(topology.NODE_ADDRESSES), "peers": list(topology.BACKEND_ADDRESSES)}}
 
 
 def backend_vips(backend, services):

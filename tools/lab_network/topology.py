@@ -110,6 +110,10 @@ PARTS = (CLIENT.name, ROUTER, *(host.name for host in NODES + BACKENDS))
 NODE_ADDRESSES = tuple(address for node in NODES for interface in node.interfaces
                        for address in (f"{interface.address4}/32", f"{interface.address6}/128"))
 
+# Who may pass on a packet that it does not know.
+BACKEND_ADDRESSES = tuple(address for backend in BACKENDS
+                          for address in (f"{backend.main.address4}/32", f"{backend.main.address6}/128"))
+
 
 def host(name):
     """The host called `name`; KeyError if there is none."""

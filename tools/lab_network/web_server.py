@@ -31,6 +31,10 @@ http {{
     listen 80 backlog=4096;
     listen [::]:80 ipv6only=on backlog=4096;
     location = / {{ return 200 "{name}\\n"; }}
+    location = /healthz {{
+      root {directory}/www;
+      if (-f {directory}/refused/$remote_addr) {{ return 503; }}
+    }}
     location / {{ root {directory}/www; }}
   }}
 }}
@@ -74,6 +78,20 @@ class WebServer:
 
     def pass_check(self, path):
         (self._directory / "www" / path).write_text("ok\n")
+
+    def refuse_checks_of(self, host):
+        """From now on checks by this topology.Host alone find the server ill; everything else goes on."""
+        for mark in self._refused(host):
+            mark.parent.mkdir(exist_ok=True)
+            mark.touch()
+
+    def pass_checks_of(self, host):
+        for mark in self._refused(host):
+            mark.unlink(missing_ok=True)
+
+    def _refused(self, host):
+        addresses = [address for i in host.interfaces for address in (i.address4, i.address6)]
+        return [self._directory / "refused" / address for address in addresses]
 
     def _answer(self):
         with self._namespace.entered():
