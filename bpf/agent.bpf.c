@@ -4,8 +4,9 @@
  * tunnel device, and hands them to the host's own stack. A packet that names other backends (hops.h) and
  * whose flow no socket here knows goes on to the next of them. phalanx.h says what every map means.
  */
+#include "agent/admit.h"
+#include "agent/known.h"
 #include "agent/pass_on.h"
-#include "agent/recognise.h"
 
 #define FORM(form, bits)                                                                                     \
 	PHX_ASSERT(PHX_AGENT_COUNTER_DECAPSULATED_##form == PHX_AGENT_COUNTER_DECAPSULATED_4IN4 + (bits),    \
@@ -94,7 +95,7 @@ static __noinline int second_chance(struct xdp_md *ctx, const struct phx_tunnel 
 	case PHX_HOPS_USED_UP:
 		return counted(PHX_AGENT_COUNTER_ACCEPTED_LAST_HOP, TAKE);
 	case PHX_HOPS_NEXT:
-		done = recognise(ctx, inner_at, tunnel->destination.family);
+		done = recognise_or_remember(ctx, inner_at, tunnel->destination.family);
 		if (done == PHX_AGENT_COUNTER_PASSED_ON)
 			return pass_on(ctx, tunnel, private_at);
 		return counted(done, TAKE);
@@ -107,11 +108,6 @@ static __noinline int second_chance(struct xdp_md *ctx, const struct phx_tunnel 
 	default:
 		return counted(PHX_AGENT_COUNTER_HOPS_UNKNOWN_DROPPED, XDP_DROP);
 	}
-}
-
-static __always_inline int may_send(const struct phx_agent_node *source)
-{
-	return bpf_map_lookup_elem(&agent_nodes, source) || bpf_map_lookup_elem(&agent_peers, source);
 }
 
 SEC("xdp")
@@ -127,7 +123,7 @@ int phalanx_agent_xdp(struct xdp_md *ctx)
 		return XDP_PASS;
 
 	int readable = kind == PHX_TUNNEL_LYING || kind == PHX_TUNNEL_SOUND;
-	int for_vip = readable && bpf_map_lookup_elem(&agent_vips, &tunnel.destination);
+	int for_vip = readable && is_vip(&tunnel.destination);
 
 	/* What is neither for a VIP nor from a node or peer is no business of ours: other tunnels may end
 	 * here. */

@@ -452,6 +452,53 @@ PHX_ASSERT(PHX_OFFSET(struct phx_agent_node, family) == 4, "agent node data");
  * else, whatever hops say.
  */
 
+/*
+ * Variable `shortcuts` of the agent's object, memory-mapped. W: phalanx-agent, before the program is
+ * attached. R: agent. VIPs, nodes and peers of the maps once more, as far as there is room: who is found here
+ * is not looked for in the maps, which are asked about everybody else. They belong to one load of the
+ * program, and every change of configuration loads it anew: so nothing ever has to be taken out.
+ */
+#define PHX_AGENT_SOURCE_ROWS 8u
+struct phx_agent_source_row {
+	__u64 address[2]; /* as in phx_agent_node, two words of 8 bytes */
+	__u64 mask[2];    /* the bits of the address that count */
+	__u32 family;     /* enum phx_family; NONE: the row is free, and so are those behind it */
+	__u32 reserved;   /* 0 */
+};
+PHX_ASSERT(sizeof(struct phx_agent_source_row) == 40, "agent source row size");
+
+#define PHX_AGENT_VIP_ROWS 1024u
+struct phx_agent_vip_row {
+	__u64 address[2]; /* as in phx_agent_vip, two words of 8 bytes */
+	__u32 family;     /* enum phx_family; NONE: the row is free */
+	__u32 reserved;   /* 0 */
+};
+PHX_ASSERT(sizeof(struct phx_agent_vip_row) == 24, "agent vip row size");
+
+struct phx_agent_shortcuts {
+	struct phx_agent_source_row sources[PHX_AGENT_SOURCE_ROWS]; /* nodes, then peers */
+	struct phx_agent_vip_row vips[PHX_AGENT_VIP_ROWS];          /* each at phx_agent_vip_index() */
+};
+
+/* first, second: the two halves of a 16-byte address field, as they lie in memory. */
+static inline __u32 phx_agent_vip_index(__u64 first, __u64 second)
+{
+	return (__u32)((first * 0xff51afd7ed558ccdull + second * 0xc4ceb9fe1a85ec53ull) >> 54);
+}
+PHX_ASSERT(PHX_AGENT_VIP_ROWS == 1u << (64 - 54), "the upper bits of the product choose the row");
+
+/*
+ * Map `agent_known`: array of PHX_AGENT_KNOWN_ROWS rows of __u64. W, R: agent. TCP connections that a socket
+ * here was lately seen to have; bpf/lib/known_flow.h says what a row is. It belongs to one load of the
+ * program too, and `flow_keys` is drawn for each: random numbers, or 0: no connection is remembered.
+ */
+#define PHX_AGENT_KNOWN_ROWS 65536u
+#define PHX_AGENT_FLOW_WORDS 9u /* of 4 bytes: addresses and ports of IPv6 */
+struct phx_agent_flow_keys {
+	__u64 first[PHX_AGENT_FLOW_WORDS];
+	__u64 second[PHX_AGENT_FLOW_WORDS];
+};
+
 /* Where GUE comes to unless the configuration says otherwise, on nodes and backends (IANA: gue). */
 #define PHX_DEFAULT_GUE_PORT 6080u
 

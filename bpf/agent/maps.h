@@ -14,12 +14,16 @@
  * own_ipv4, own_ipv6: addresses of the host, as they lie on the wire: the outer source of what is passed on
  * to a hop of another family than the header that it came in; 0 where the host has none. namespaces,
  * namespace_count: ids, in the host's namespace, of those whose sockets are asked besides its own.
+ * flow_keys: random.
  */
 const volatile __u16 gue_port = PHX_SWAP16(PHX_DEFAULT_GUE_PORT);
 const volatile __u32 own_ipv4 = 0;
 const volatile __u64 own_ipv6[2] = {};
 const volatile __u32 namespaces[PHX_AGENT_MAX_NAMESPACES] = {};
 const volatile __u32 namespace_count = 0;
+const volatile struct phx_agent_flow_keys flow_keys = {};
+
+struct phx_agent_shortcuts shortcuts;
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -43,6 +47,13 @@ struct {
 	__type(key, struct phx_agent_node);
 	__type(value, __u32);
 } agent_peers SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PHX_AGENT_KNOWN_ROWS);
+	__type(key, __u32);
+	__type(value, __u64);
+} agent_known SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -5,6 +5,7 @@
 
 #include "agent/maps.h"
 #include "lib/parse_rare.h"
+#include "lib/tunnel.h"
 
 /* Furthest into a frame that an inner packet begins. */
 #define MAX_INNER (sizeof(struct phx_ethernet) + PHX_OUTER_LIMIT)
@@ -87,12 +88,13 @@ static __always_inline int is_listened_to(struct xdp_md *ctx, struct bpf_sock_tu
 }
 
 /*
- * A TCP segment, or an error that quotes one. at: where in the frame the inner IP header lies. A connection
- * that is over is remembered for a while by a socket in time-wait, which would answer a SYN even if its
- * server is gone: such a SYN is for whoever listens.
+ * A TCP segment, or an error that quotes one. at: where in the frame the inner IP header lies. established:
+ * becomes 1 where the segment's socket is in that state, or 0. A connection that is over is remembered for a
+ * while by a socket in time-wait, which would answer a SYN even if its server is gone: such a SYN is for
+ * whoever listens.
  */
 static __noinline enum phx_agent_counter recognise_tcp(struct xdp_md *ctx, const struct phx_packet *packet,
-						       __u32 at, __u64 namespace)
+						       __u32 at, __u64 namespace, int *established)
 {
 	struct bpf_sock_tuple tuple = {};
 	__u32 size = tuple_of(&tuple, &packet->flow);
@@ -105,6 +107,7 @@ static __noinline enum phx_agent_counter recognise_tcp(struct xdp_md *ctx, const
 	if (!socket)
 		return PHX_AGENT_COUNTER_PASSED_ON;
 	state = socket->state;
+	*established = state == BPF_TCP_ESTABLISHED && !packet->quoted;
 	if (state != BPF_TCP_LISTEN)
 		done = packet->quoted ? PHX_AGENT_COUNTER_ACCEPTED_QUOTE
 				      : PHX_AGENT_COUNTER_ACCEPTED_ESTABLISHED;
@@ -143,10 +146,10 @@ static __noinline enum phx_agent_counter recognise_udp(struct xdp_md *ctx, const
 }
 
 static __always_inline enum phx_agent_counter
-recognise_in(struct xdp_md *ctx, const struct phx_packet *packet, __u32 at, __u64 namespace)
+recognise_in(struct xdp_md *ctx, const struct phx_packet *packet, __u32 at, __u64 namespace, int *established)
 {
 	if (packet->flow.to.protocol == PHX_PROTOCOL_TCP)
-		return recognise_tcp(ctx, packet, at, namespace);
+		return recognise_tcp(ctx, packet, at, namespace, established);
 	return recognise_udp(ctx, packet, namespace);
 }
 
@@ -174,20 +177,22 @@ PHX_ASSERT(MAX_INNER <= 0xff, "a mask tells the verifier the bound");
 
 /*
  * at: where in the frame the inner packet lies, of this family. Returns why it is to be taken, or PASSED_ON.
- * The pieces of a datagram are all taken, for only the first tells its flow.
+ * established: becomes 1 where it is a segment of a socket in that state, else it stays 0. The pieces of a
+ * datagram are all taken, for only the first tells its flow.
  */
-static __noinline enum phx_agent_counter recognise(struct xdp_md *ctx, __u32 at, __u8 family)
+static __noinline enum phx_agent_counter recognise(struct xdp_md *ctx, __u32 at, __u8 family,
+						   int *established)
 {
 	struct phx_packet packet = {};
 	enum phx_agent_counter done;
 
 	if (!is_plain(ctx, at, family, &packet) && !phalanx_agent_rare(ctx, at, family, &packet))
 		return PHX_AGENT_COUNTER_ACCEPTED_NO_FLOW;
-	done = recognise_in(ctx, &packet, at, BPF_F_CURRENT_NETNS);
+	done = recognise_in(ctx, &packet, at, BPF_F_CURRENT_NETNS, established);
 	for (__u32 i = 0; i < PHX_AGENT_MAX_NAMESPACES; i++) {
 		if (done != PHX_AGENT_COUNTER_PASSED_ON || i >= namespace_count)
 			break;
-		done = recognise_in(ctx, &packet, at, namespaces[i]);
+		done = recognise_in(ctx, &packet, at, namespaces[i], established);
 	}
 	return done;
 }

@@ -7,6 +7,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
+#include <phalanx.h>
 #include <sched.h>
 
 #include <algorithm>

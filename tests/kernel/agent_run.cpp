@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "agent.skel.h"
+#include "agent/agent_shortcuts.hpp"
 #include "headroom.hpp"
 
 namespace phalanx::test {
@@ -38,7 +39,8 @@ void AgentRun::Close::operator()(agent_bpf* object) const {
   agent_bpf__destroy(object);
 }
 
-AgentRun::AgentRun(const AgentSettings& settings) : object_(agent_bpf__open()) {
+AgentRun::AgentRun(const AgentSettings& settings)
+    : object_(agent_bpf__open()), has_shortcuts_(settings.has_shortcuts) {
   require(object_ != nullptr, "the agent's object cannot be opened");
   auto& rodata = *object_->rodata;
   const std::uint16_t port = settings.gue_port;
@@ -52,6 +54,11 @@ AgentRun::AgentRun(const AgentSettings& settings) : object_(agent_bpf__open()) {
     }
   }
   for (const std::uint32_t id : settings.namespaces) rodata.namespaces[rodata.namespace_count++] = id;
+  if (settings.remembers) {
+    const auto keys = agent::random_flow_keys();
+    require(keys.has_value(), "there are no random numbers");
+    rodata.flow_keys = *keys;
+  }
   require(agent_bpf__load(object_.get()) == 0, "the agent cannot be loaded");
 }
 
@@ -63,14 +70,40 @@ void AgentRun::add_vip(const std::string& address) {
   std::copy(bytes.begin(), bytes.end(), key.address);
   key.family = map_family(address);
   add(object_->maps.agent_vips, key);
+  vips_.push_back(*core::parse_address(address));
+  refresh_shortcuts();
 }
 
 void AgentRun::add_nodes(const std::string& address, std::uint32_t prefix_length) {
   add(object_->maps.agent_nodes, node_key(address, prefix_length));
+  nodes_.push_back({*core::parse_address(address), static_cast<int>(prefix_length)});
+  refresh_shortcuts();
 }
 
 void AgentRun::add_peers(const std::string& address, std::uint32_t prefix_length) {
   add(object_->maps.agent_peers, node_key(address, prefix_length));
+  peers_.push_back({*core::parse_address(address), static_cast<int>(prefix_length)});
+  refresh_shortcuts();
+}
+
+void AgentRun::refresh_shortcuts() {
+  if (has_shortcuts_) object_->bss->shortcuts = agent::shortcuts_of(vips_, nodes_, peers_);
+}
+
+std::vector<std::uint64_t> AgentRun::known() const {
+  std::vector<std::uint64_t> rows(PHX_AGENT_KNOWN_ROWS);
+  for (std::uint32_t row = 0; row < rows.size(); row++) {
+    require(bpf_map__lookup_elem(object_->maps.agent_known, &row, sizeof(row), &rows[row], sizeof(rows[row]),
+                                 0) == 0,
+            "a row of a map cannot be read");
+  }
+  return rows;
+}
+
+void AgentRun::set_known(std::uint32_t row, std::uint64_t value) {
+  require(
+      bpf_map__update_elem(object_->maps.agent_known, &row, sizeof(row), &value, sizeof(value), BPF_ANY) == 0,
+      "a row of a map cannot be written");
 }
 
 std::vector<std::uint64_t> AgentRun::totals() const {

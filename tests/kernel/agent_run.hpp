@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "core/address.hpp"
 #include "outcome.hpp"
 
 struct agent_bpf;
@@ -17,6 +18,8 @@ struct AgentSettings {
   std::uint16_t gue_port = 0;                // 0 for the default
   std::vector<std::string> own_addresses{};  // at most one a family
   std::vector<std::uint32_t> namespaces{};   // ids
+  bool has_shortcuts = true;                 // else VIPs, nodes and peers are in the maps alone
+  bool remembers = true;                     // connections that a socket here has
 };
 
 class AgentRun {
@@ -33,6 +36,10 @@ class AgentRun {
   // Bytes of headroom that the driver has taken already.
   void take_headroom(std::uint32_t bytes) { headroom_taken_ = bytes; }
 
+  // Rows of connections that are remembered, 0 where a row is free.
+  [[nodiscard]] std::vector<std::uint64_t> known() const;
+  void set_known(std::uint32_t row, std::uint64_t value);
+
   [[nodiscard]] int program_fd() const;
   Outcome run(const Packet& packet);
   Outcome run(const Bytes& frame);
@@ -45,7 +52,12 @@ class AgentRun {
   [[nodiscard]] std::vector<std::uint64_t> totals() const;
   [[nodiscard]] RunResult run_once(const Bytes& frame) const;
 
+  void refresh_shortcuts();
+
   std::unique_ptr<agent_bpf, Close> object_;
+  bool has_shortcuts_;
+  std::vector<core::Address> vips_;
+  std::vector<core::Prefix> nodes_, peers_;
   std::uint32_t ingress_ = 0;
   std::uint32_t headroom_taken_ = 0;
 };

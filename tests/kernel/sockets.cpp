@@ -6,6 +6,7 @@
 #include <net/ethernet.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -93,6 +94,18 @@ Socket connected(int kind, const Endpoint& at, const Endpoint& peer) {
 Socket accepted(const Socket& listener) {
   Socket socket(::accept4(listener.fd(), nullptr, nullptr, SOCK_CLOEXEC));
   require(socket.fd() >= 0, "a connection cannot be accepted");
+  return socket;
+}
+
+Socket established(const Endpoint& at, const Endpoint& peer) {
+  Socket socket(::socket(is_ipv6(at.address) ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int on = 1;
+  require(::setsockopt(socket.fd(), IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)) == 0,
+          "a socket cannot be put into repair");
+  Name here = name_of(at);
+  Name there = name_of(peer);
+  require(::bind(socket.fd(), here.get(), here.size) == 0, "a socket cannot be bound");
+  require(::connect(socket.fd(), there.get(), there.size) == 0, "a socket cannot connect");
   return socket;
 }
 

@@ -36,6 +36,8 @@ Socket listening(const Endpoint& at);
 // A UDP socket at `at` that takes datagrams from `peer` alone; a TCP one that is connected to `peer`.
 Socket connected(int kind, const Endpoint& at, const Endpoint& peer);
 Socket accepted(const Socket& listener);
+// A TCP socket in the middle of a connection whose other end there need not be (man 7 tcp: TCP_REPAIR).
+Socket established(const Endpoint& at, const Endpoint& peer);
 
 // Sends the IP packet, and waits for the TCP segment that answers it. Returns that segment's sequence number.
 std::uint32_t sequence_of_answer(const Packet& packet);

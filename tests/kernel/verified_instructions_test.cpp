@@ -5,6 +5,7 @@
 #include <bpf/btf.h>
 #include <gtest/gtest.h>
 #include <linux/bpf.h>
+#include <phalanx.h>
 
 #include <cstring>
 #include <memory>

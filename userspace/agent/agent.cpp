@@ -15,6 +15,7 @@
 #include "adapters/bpf/pin_names.hpp"
 #include "adapters/netlink/namespace_id.hpp"
 #include "agent/agent_maps.hpp"
+#include "agent/agent_shortcuts.hpp"
 
 namespace phalanx::agent {
 namespace {
@@ -132,8 +133,15 @@ std::vector<core::Address> addresses_of(const std::string& interface) {
 }
 
 Result<AgentMaps::Settings> settings_of(const adapters::AgentConfig& config) {
-  AgentMaps::Settings settings{
-      config.gue_port, config.addresses.empty() ? addresses_of(config.interface) : config.addresses, {}};
+  const Result<phx_agent_flow_keys> flow_keys = random_flow_keys();
+  if (!flow_keys) {
+    return Failure(flow_keys.error());
+  }
+  AgentMaps::Settings settings{config.gue_port,
+                               config.addresses.empty() ? addresses_of(config.interface) : config.addresses,
+                               {},
+                               shortcuts_of(config.vips, config.nodes, config.peers),
+                               *flow_keys};
   for (const std::string& name : config.namespaces) {
     const Result<std::uint32_t> id = adapters::namespace_id(name);
     if (!id) {

@@ -101,6 +101,8 @@ Result<void> take(int map, const Value& value, const char* what) {
 
 void set(agent_bpf& skeleton, const AgentMaps::Settings& settings) {
   auto& rodata = *skeleton.rodata;
+  skeleton.bss->shortcuts = settings.shortcuts;
+  rodata.flow_keys = settings.flow_keys;
   rodata.gue_port = htons(settings.gue_port);
   for (const core::Address& own : settings.own_addresses) {
     void* const at =

@@ -27,6 +27,8 @@ class AgentMaps {
     std::uint16_t gue_port = PHX_DEFAULT_GUE_PORT;
     std::vector<core::Address> own_addresses;  // at most one a family
     std::vector<std::uint32_t> namespaces;     // ids, at most PHX_AGENT_MAX_NAMESPACES
+    phx_agent_shortcuts shortcuts{};
+    phx_agent_flow_keys flow_keys{};
   };
 
   // Loads the program on fresh maps and pins the maps; pin_program() makes it complete. The caller holds the

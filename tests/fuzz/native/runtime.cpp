@@ -150,6 +150,10 @@ __u64 bpf_ktime_get_coarse_ns() {
   return static_cast<__u64>(now.tv_sec) * 1'000'000'000 + static_cast<__u64>(now.tv_nsec);
 }
 
+__u64 bpf_jiffies64() {
+  return bpf_ktime_get_coarse_ns() / 10'000'000;
+}
+
 long bpf_redirect(__u32, __u64) {
   return XDP_REDIRECT;
 }

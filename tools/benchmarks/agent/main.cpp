@@ -23,6 +23,8 @@ using namespace phalanx::bench;
 using namespace phalanx::test;
 
 constexpr std::size_t kWord = 8;
+constexpr std::uint16_t kFirstPort = 41000;  // of the clients of kFlows connections, as in the wrapper
+constexpr std::uint16_t kFlows = 8192;
 
 // Frames come from the builder of the kernel tests, and so do sockets.
 struct Case {
@@ -31,6 +33,7 @@ struct Case {
   std::uint32_t verdict;
   std::uint32_t pulled;                // bytes before the inner packet, from the outer IP header on
   std::vector<std::uint32_t> touched;  // a field of each header
+  bool many_flows = false;
 };
 
 class Wrapper {
@@ -42,8 +45,12 @@ class Wrapper {
     settings.pulled = passes ? of.pulled : 0;
     settings.expected_verdict = of.verdict;
     settings.words =
-        static_cast<std::uint32_t>(std::min(std::size(settings.headers), (14 + of.pulled + 48) / kWord));
+        static_cast<std::uint32_t>(std::min(std::size(settings.headers), (14 + of.pulled + 64) / kWord));
     std::memcpy(settings.headers, frame_.data(), settings.words * kWord);
+    if (of.many_flows) {
+      settings.port_at = 14 + of.pulled + (of.packet.from().address.find(':') == std::string::npos ? 20 : 40);
+      settings.port_mask = kFlows - 1;
+    }
     for (std::size_t i = 0; i < std::size(settings.touched); i++) {
       settings.touched[i] = of.touched[i % of.touched.size()];
     }
@@ -102,6 +109,10 @@ struct World {
       sockets.push_back(connected(SOCK_STREAM, client, vip));
       sockets.push_back(accepted(servers.back()));
     }
+    for (std::uint16_t i = 0; i < kFlows; i++) {
+      const auto port = static_cast<std::uint16_t>(kFirstPort + i);
+      sockets.push_back(established(vip4, {client4.address, port}));
+    }
   }
 
   Case gue4(const std::string& key, const Packet& inner, const Bytes& private_data,
@@ -111,7 +122,8 @@ struct World {
             gue_tunnel("10.0.0.5", "10.0.1.11", inner, {.private_data = private_data}),
             verdict,
             pulled,
-            {10, 22, 26, 36, 42, private_data.empty() ? 42 : 46u, 14 + pulled + 16, 14 + pulled + 20}};
+            {10, 22, 26, 36, 42, private_data.empty() ? 42 : 46u, 14 + pulled + 16, 14 + pulled + 20,
+             14 + pulled + 30}};
   }
   Case gue6(const std::string& key, const Packet& inner, const Bytes& private_data) const {
     const auto pulled = static_cast<std::uint32_t>(52 + private_data.size());
@@ -119,15 +131,21 @@ struct World {
             gue_tunnel("fd00::5", "fd00:1::11", inner, {.private_data = private_data}),
             XDP_PASS,
             pulled,
-            {10, 18, 22, 56, 62, private_data.empty() ? 62 : 66u, 14 + pulled + 24, 14 + pulled + 40 - 4}};
+            {10, 18, 22, 56, 62, private_data.empty() ? 62 : 66u, 14 + pulled + 24, 14 + pulled + 40,
+             14 + pulled + 50}};
   }
 
   [[nodiscard]] std::vector<Case> cases() const {
     const Packet known4 = tcp4(client4, vip4).payload(60);
+    const Packet finished4 = tcp4(client4, vip4).flags(kFin | kAck).payload(60);
     const Packet known6 = tcp6(client6, vip6).payload(60);
     const Packet unknown4 = tcp4({client4.address, 1}, vip4).payload(60);
     const Bytes two4 = hops({"10.0.9.1", "10.0.9.2"});
-    return {{"agent.ipip4", tunnel("10.0.0.5", "10.0.1.11", known4), XDP_PASS, 20, {10, 22, 26, 50, 54}},
+    Case many = gue4("agent.gue4.known.8k", known4, two4, XDP_PASS);
+    many.many_flows = true;
+    return {many,
+            gue4("agent.gue4.asked", finished4, two4, XDP_PASS),
+            {"agent.ipip4", tunnel("10.0.0.5", "10.0.1.11", known4), XDP_PASS, 20, {10, 22, 26, 50, 54, 64}},
             gue4("agent.gue4", known4, {}, XDP_PASS),
             gue4("agent.gue4.known", known4, two4, XDP_PASS),
             gue4("agent.gue4.syn", tcp4({client4.address, 1}, vip4).flags(kSyn).payload(60), two4, XDP_PASS),

@@ -25,6 +25,7 @@ void* bpf_map_lookup_elem(void* map, const void* key);
 long bpf_map_update_elem(void* map, const void* key, const void* value, __u64 flags);
 long bpf_map_delete_elem(void* map, const void* key);
 __u64 bpf_ktime_get_coarse_ns(void);
+__u64 bpf_jiffies64(void);
 long bpf_redirect(__u32 interface, __u64 flags);
 long bpf_redirect_map(void* map, __u64 key, __u64 flags);
 long bpf_xdp_adjust_head(struct xdp_md* ctx, int delta);

@@ -9,7 +9,8 @@
 #include "lib/wire.h"
 
 #define MOST_WORDS 24 /* of 8 bytes: the headers of a frame, rounded up */
-#define TOUCHED    8
+#define TOUCHED    9
+#define FIRST_PORT 41000u /* of the flows */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
@@ -24,8 +25,11 @@ const volatile __u32 expected_verdict; /* enum xdp_action */
 const volatile __u32 words;            /* of headers */
 const volatile __u64 headers[MOST_WORDS];
 const volatile __u32 touched[TOUCHED]; /* bytes from the start of the frame on, a field of each header */
+const volatile __u32 port_at;          /* byte of the inner source port, where flows vary, else 0 */
+const volatile __u32 port_mask;        /* how many, less one */
 
 __u64 surprises; /* runs with another verdict */
+__u64 runs;
 
 static __noinline int call_target(struct xdp_md *ctx)
 {
@@ -35,6 +39,19 @@ static __noinline int call_target(struct xdp_md *ctx)
 	/* The target returns to our caller: the compiler must not believe that this constant does. */
 	asm volatile("" : "+r"(verdict));
 	return verdict;
+}
+
+/* The next flow. */
+static __always_inline int vary(struct xdp_md *ctx)
+{
+	__u8 *port = (void *)(long)ctx->data + port_at;
+	__u32 number = FIRST_PORT + (runs++ & port_mask);
+
+	if (port + 2 > (__u8 *)(long)ctx->data_end)
+		return 0;
+	port[0] = (__u8)(number >> 8);
+	port[1] = (__u8)number;
+	return 1;
 }
 
 static __always_inline int restore(struct xdp_md *ctx)
@@ -57,8 +74,11 @@ static __always_inline int restore(struct xdp_md *ctx)
 SEC("xdp")
 int wrapper(struct xdp_md *ctx)
 {
-	int verdict = call_target(ctx);
+	int verdict;
 
+	if (port_at && !vary(ctx))
+		return XDP_ABORTED;
+	verdict = call_target(ctx);
 	if (verdict != (int)expected_verdict)
 		surprises++;
 	return restore(ctx) ? verdict : XDP_ABORTED;
