@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "agent_run.hpp"
 
+#include <bpf/bpf.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 
 #include "agent.skel.h"
@@ -91,12 +94,13 @@ void AgentRun::refresh_shortcuts() {
 }
 
 std::vector<std::uint64_t> AgentRun::known() const {
+  std::vector<std::uint32_t> keys(PHX_AGENT_KNOWN_ROWS);
   std::vector<std::uint64_t> rows(PHX_AGENT_KNOWN_ROWS);
-  for (std::uint32_t row = 0; row < rows.size(); row++) {
-    require(bpf_map__lookup_elem(object_->maps.agent_known, &row, sizeof(row), &rows[row], sizeof(rows[row]),
-                                 0) == 0,
-            "a row of a map cannot be read");
-  }
+  std::uint32_t count = PHX_AGENT_KNOWN_ROWS;
+  std::uint32_t last = 0;
+  const int done = bpf_map_lookup_batch(bpf_map__fd(object_->maps.agent_known), nullptr, &last, keys.data(),
+                                        rows.data(), &count, nullptr);
+  require((done == 0 || errno == ENOENT) && count == PHX_AGENT_KNOWN_ROWS, "rows of a map cannot be read");
   return rows;
 }
 
