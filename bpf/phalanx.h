@@ -483,7 +483,10 @@ struct phx_agent_shortcuts {
 /* first, second: the two halves of a 16-byte address field, as they lie in memory. */
 static inline __u32 phx_agent_vip_index(__u64 first, __u64 second)
 {
-	return (__u32)((first * 0xff51afd7ed558ccdull + second * 0xc4ceb9fe1a85ec53ull) >> 54);
+	__u64 mixed = first * 0xff51afd7ed558ccdull + second * 0xc4ceb9fe1a85ec53ull;
+
+	mixed ^= mixed >> 32; /* or neighbouring IPv4 addresses would share places */
+	return (__u32)(mixed * 0xbf58476d1ce4e5b9ull >> 54);
 }
 PHX_ASSERT(PHX_AGENT_VIP_ROWS == 1u << (64 - 54), "the upper bits of the product choose the row");
 
@@ -508,6 +511,19 @@ struct phx_agent_flow_keys {
 
 /* Network namespaces whose sockets the agent asks for a flow, besides the host's own. */
 #define PHX_AGENT_MAX_NAMESPACES 16u
+
+/*
+ * Map `agent_settings`: array of one row. W, R: phalanx-agent. What it cannot learn from the other maps when
+ * it says how things stand: no process of its own stays, and the file may have changed since.
+ */
+#define PHX_AGENT_NAMESPACE_BYTES 248u
+struct phx_agent_settings {
+	__u16 gue_port;
+	__u16 namespace_count;
+	__u32 reserved;                                                       /* 0 */
+	char namespaces[PHX_AGENT_MAX_NAMESPACES][PHX_AGENT_NAMESPACE_BYTES]; /* NUL-terminated */
+};
+PHX_ASSERT(sizeof(struct phx_agent_settings) == 3976, "agent settings size");
 
 /* Map `agent_counters`: per-CPU array of __u64 by enum phx_agent_counter. W: agent. R: phalanx-agent. */
 

@@ -62,6 +62,14 @@ struct {
 	__type(value, __u64);
 } agent_counters SEC(".maps");
 
+/* Nothing here reads it. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct phx_agent_settings);
+} agent_settings SEC(".maps");
+
 static __always_inline int counted(enum phx_agent_counter counter, int verdict)
 {
 	__u32 key = counter;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <bpf/bpf.h>
+#include <fcntl.h>
 #include <gmock/gmock.h>
+#include <sched.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "adapters/bpf/balancer_maps.hpp"
@@ -9,13 +12,16 @@
 #include "packet.hpp"
 #include "pin_fixture.hpp"
 #include "program_run.hpp"
+#include "sockets.hpp"
 
 namespace phalanx::agent {
 namespace {
 
 using testing::attached_to;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 core::Address address(const char* text) {
   return *core::parse_address(text);
@@ -72,6 +78,89 @@ TEST_F(AgentTest, a_namespace_that_there_is_not_is_named_and_nothing_stays) {
   EXPECT_FALSE(agent::status(pins()));
   with_namespace.namespaces.pop_back();
   ASSERT_NO_FATAL_FAILURE(bring_up(with_namespace));
+}
+
+TEST_F(AgentTest, status_diagnoses_the_host_in_sentences) {
+  testing::run("ip link set phx0 mtu 1500");
+  testing::run("ip address add 203.0.113.10/32 dev lo");
+  testing::run("ip link set lo up");
+  testing::run("sysctl -qw net.ipv4.conf.phx0.rp_filter=1 net.ipv4.conf.all.rp_filter=0");
+  testing::run("sysctl -qw net.ipv4.conf.phx0.forwarding=0");
+  ASSERT_NO_FATAL_FAILURE(bring_up(config()));
+  EXPECT_THAT(current().warnings,
+              ElementsAre(HasSubstr("2001:db8::10 is an address neither of this host"),
+                          HasSubstr("rp_filter is strict on phx0"), HasSubstr("the MTU of phx0 is 1500"),
+                          HasSubstr("ipv4 forwarding is off on phx0")));
+  EXPECT_THAT(to_json_text(current()), HasSubstr("rp_filter is strict on phx0"));
+  EXPECT_THAT(to_text(current()), HasSubstr("warning     rp_filter is strict"));
+  testing::run("ip link set phx0 mtu 1600");
+  testing::run("ip address add 2001:db8::10/128 dev lo nodad");
+  testing::run("sysctl -qw net.ipv4.conf.phx0.rp_filter=0 net.ipv4.conf.phx0.forwarding=1");
+  EXPECT_THAT(current().warnings, ElementsAre());
+  testing::run("sysctl -qw net.ipv4.conf.all.rp_filter=1");
+  EXPECT_THAT(current().warnings, ElementsAre(HasSubstr("rp_filter is strict on phx0")));
+  testing::run("ip address add 10.0.9.1/24 dev phx0 && ip route add default via 10.0.9.2 dev phx0");
+  EXPECT_THAT(current().warnings, ElementsAre());
+}
+
+TEST_F(AgentTest, status_counts_the_connections_that_live_on_its_vips) {
+  using namespace phalanx::test;
+  testing::run("ip link set lo up && ip address add 203.0.113.10/32 dev lo");
+  testing::run("ip address add 2001:db8::10/128 dev lo nodad");
+  ASSERT_NO_FATAL_FAILURE(bring_up(config()));
+  EXPECT_TRUE(current().connections.empty());
+  const auto count = [this](const char* local) {
+    return current().connections[*core::parse_endpoint(local)];
+  };
+  const Socket any = listening({"::", 80});  // whose IPv4 connections have addresses of both families
+  const Socket elsewhere = listening({"127.0.0.1", 81});
+  std::vector<Socket> sockets;
+  for (std::uint16_t port = 40000; port < 40003; port++) {
+    sockets.push_back(connected(SOCK_STREAM, {"127.0.0.1", port}, {"203.0.113.10", 80}));
+    sockets.push_back(accepted(any));
+  }
+  sockets.push_back(connected(SOCK_STREAM, {"::1", 40000}, {"2001:db8::10", 80}));
+  sockets.push_back(accepted(any));
+  sockets.push_back(connected(SOCK_STREAM, {"127.0.0.1", 40000}, {"127.0.0.1", 81}));
+  EXPECT_EQ(current().connections.size(), 2u);
+  EXPECT_EQ(count("203.0.113.10:80"), 3u);
+  EXPECT_EQ(count("[2001:db8::10]:80"), 1u);
+  EXPECT_THAT(to_json_text(current()), HasSubstr("\"established\": 3"));
+  EXPECT_THAT(to_text(current()), HasSubstr("3 to 203.0.113.10:80"));
+  ::shutdown(sockets[0].fd(), SHUT_WR);  // the server may still answer
+  EXPECT_EQ(count("203.0.113.10:80"), 3u);
+  sockets[1].close();
+  EXPECT_EQ(count("203.0.113.10:80"), 2u);
+}
+
+TEST_F(AgentTest, status_looks_into_the_namespaces_of_the_configuration) {
+  using namespace phalanx::test;
+  const Socket home(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  ASSERT_EQ(::unshare(CLONE_NEWNET), 0);
+  Socket container(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  testing::run("ip link set lo up && ip address add 203.0.113.10/32 dev lo");
+  const Socket server = listening({"203.0.113.10", 80});
+  const Socket client = connected(SOCK_STREAM, {"127.0.0.1", 40000}, {"203.0.113.10", 80});
+  const Socket ours = accepted(server);
+  ASSERT_EQ(::setns(home.fd(), CLONE_NEWNET), 0);
+
+  adapters::AgentConfig with_namespace = config();
+  with_namespace.vips = {address("203.0.113.10")};
+  with_namespace.namespaces = {"/proc/self/fd/" + std::to_string(container.fd())};
+  ASSERT_NO_FATAL_FAILURE(bring_up(with_namespace));
+  EXPECT_EQ(current().connections[*core::parse_endpoint("203.0.113.10:80")], 1u);
+  EXPECT_THAT(current().warnings, Not(Contains(HasSubstr("is an address neither"))));
+  EXPECT_THAT(current().warnings, Contains(HasSubstr("accept_local is off on phx0")));
+  container.close();
+  EXPECT_THAT(current().warnings, Contains(HasSubstr(with_namespace.namespaces.front())));
+  EXPECT_THAT(current().warnings, Contains(HasSubstr("is an address neither")));
+}
+
+TEST_F(AgentTest, status_names_who_else_has_the_port_of_gue) {
+  ASSERT_NO_FATAL_FAILURE(bring_up(config()));
+  testing::run("ip link set lo up");
+  const phalanx::test::Socket socket = phalanx::test::bound(SOCK_DGRAM, {"127.0.0.1", 6080});
+  EXPECT_THAT(current().warnings, Contains(HasSubstr("a process has a socket on UDP port 6080")));
 }
 
 TEST_F(AgentTest, up_again_applies_the_changed_file) {

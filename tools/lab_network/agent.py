@@ -18,7 +18,12 @@ class Agent:
         self._config_path.write_text(json.dumps(config, indent=2) + "\n")
 
     def up(self):
-        self._namespace.run(binary("phalanx-agent"), "up", "--config", self._config_path, "--pin-dir", self.pin_dir)
+        """Returns what it warns of."""
+        return self._namespace.run(binary("phalanx-agent"), "up", "--config", self._config_path,
+                                   "--pin-dir", self.pin_dir).stderr
+
+    def status(self):
+        return json.loads(self._namespace.run(binary("phalanx-agent"), "status", "--json", "--pin-dir", self.pin_dir).stdout)
 
     def down(self):
         """Nothing to do if it is not there."""

@@ -16,6 +16,7 @@
 #include "adapters/netlink/namespace_id.hpp"
 #include "agent/agent_maps.hpp"
 #include "agent/agent_shortcuts.hpp"
+#include "agent/host.hpp"
 
 namespace phalanx::agent {
 namespace {
@@ -170,6 +171,16 @@ Result<void> detach_others(const PinDirectory& directory, const std::string& int
   return {};
 }
 
+Result<void> keep_settings(AgentMaps& maps, const adapters::AgentConfig& config) {
+  phx_agent_settings settings{};
+  settings.gue_port = config.gue_port;
+  for (const std::string& name : config.namespaces) {
+    PHX_CHECK(settings.namespace_count < PHX_AGENT_MAX_NAMESPACES && name.size() < PHX_AGENT_NAMESPACE_BYTES);
+    std::memcpy(settings.namespaces[settings.namespace_count++], name.data(), name.size());
+  }
+  return maps.set_settings(settings);
+}
+
 Result<XdpDescription> apply(const PinDirectory& directory, AgentMaps& maps,
                              const adapters::AgentConfig& config) {
   const Result<Change> change = change_to(maps, config);
@@ -188,6 +199,9 @@ Result<XdpDescription> apply(const PinDirectory& directory, AgentMaps& maps,
   // From here on the new configuration is in force; what is left is to let go of the old one.
   Result<void> done = maps.pin_program(directory);
   if (done) {
+    done = keep_settings(maps, config);
+  }
+  if (done) {
     done = remove_old(maps, *change);
   }
   if (done) {
@@ -197,6 +211,24 @@ Result<XdpDescription> apply(const PinDirectory& directory, AgentMaps& maps,
     return Failure(done.error());
   }
   return link->describe();
+}
+
+// What the host says of connections and traps.
+void look_around(const phx_agent_settings& settings, Status& status) {
+  HostQuestion question{status.interfaces.empty() ? "" : status.interfaces.front().name,
+                        status.vips,
+                        status.nodes,
+                        status.peers,
+                        settings.gue_port,
+                        {}};
+  for (std::uint32_t i = 0; i < std::min<std::uint32_t>(settings.namespace_count, PHX_AGENT_MAX_NAMESPACES);
+       ++i) {
+    const char* const name = settings.namespaces[i];
+    question.namespaces.emplace_back(name, ::strnlen(name, PHX_AGENT_NAMESPACE_BYTES));
+  }
+  HostFacts facts = read_host(question);
+  status.connections = count_connections(question, facts.unreadable);
+  status.warnings = diagnose(facts);
 }
 
 std::string nothing_there(const std::string& path) {
@@ -285,11 +317,17 @@ Result<Status> status(const std::string& pin_directory) {
   if (!vips || !nodes || !peers || !counters) {
     return Failure(!vips ? vips.error() : !nodes ? nodes.error() : !peers ? peers.error() : counters.error());
   }
+  const Result<phx_agent_settings> settings = maps->settings();
+  if (!settings) {
+    return Failure(settings.error());
+  }
   Status status{{},
                 {vips->begin(), vips->end()},
                 {nodes->begin(), nodes->end()},
                 {peers->begin(), peers->end()},
-                std::move(*counters)};
+                std::move(*counters),
+                {},
+                {}};
   for (const std::string& interface : directory->linked_interfaces()) {
     const Result<std::optional<XdpLink>> link = XdpLink::adopt(*directory, interface);
     if (!link) {
@@ -299,6 +337,7 @@ Result<Status> status(const std::string& pin_directory) {
       status.interfaces.push_back((*link)->describe());
     }
   }
+  look_around(*settings, status);
   return status;
 }
 

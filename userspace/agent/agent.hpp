@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -15,10 +16,12 @@ namespace phalanx::agent {
 
 struct Status {
   std::vector<adapters::XdpDescription> interfaces;
-  std::vector<core::Address> vips;      // sorted
-  std::vector<core::Prefix> nodes;      // sorted
-  std::vector<core::Prefix> peers;      // sorted
-  std::vector<std::uint64_t> counters;  // by enum phx_agent_counter
+  std::vector<core::Address> vips;                      // sorted
+  std::vector<core::Prefix> nodes;                      // sorted
+  std::vector<core::Prefix> peers;                      // sorted
+  std::vector<std::uint64_t> counters;                  // by enum phx_agent_counter
+  std::map<core::Endpoint, std::uint64_t> connections;  // TCP, by VIP and port, that live on this host
+  std::vector<std::string> warnings;                    // sentences (diagnosis.hpp)
 };
 
 // Loads the agent at `pin_directory` and attaches it, or applies `config` to the one that is there: what is

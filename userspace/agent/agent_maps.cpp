@@ -117,8 +117,8 @@ void set(agent_bpf& skeleton, const AgentMaps::Settings& settings) {
 
 }  // namespace
 
-const std::array<const char*, AgentMaps::kMapCount> AgentMaps::kMapNames = {"agent_vips", "agent_nodes",
-                                                                            "agent_counters", "agent_peers"};
+const std::array<const char*, AgentMaps::kMapCount> AgentMaps::kMapNames = {
+    "agent_vips", "agent_nodes", "agent_counters", "agent_peers", "agent_settings"};
 
 bool AgentMaps::complete(const adapters::PinDirectory& directory) {
   return directory.has(adapters::kProgramPin) && directory.has(kMapNames[kVips]);
@@ -195,7 +195,8 @@ Result<AgentMaps> AgentMaps::open_pins(const adapters::PinDirectory& directory, 
       {{sizeof(phx_agent_vip), sizeof(std::uint32_t), PHX_AGENT_MAX_VIPS},
        {sizeof(phx_agent_node), sizeof(std::uint32_t), PHX_AGENT_MAX_NODES},
        {sizeof(std::uint32_t), sizeof(std::uint64_t), PHX_AGENT_COUNTER_COUNT},
-       {sizeof(phx_agent_node), sizeof(std::uint32_t), PHX_AGENT_MAX_PEERS}}};
+       {sizeof(phx_agent_node), sizeof(std::uint32_t), PHX_AGENT_MAX_PEERS},
+       {sizeof(std::uint32_t), sizeof(phx_agent_settings), 1}}};
   AgentMaps maps;
   for (std::size_t i = 0; i < kMapCount; ++i) {
     Result<adapters::Descriptor> map =
@@ -234,6 +235,23 @@ Result<std::set<core::Prefix>> AgentMaps::nodes() const {
 
 Result<std::set<core::Prefix>> AgentMaps::peers() const {
   return read_keys<phx_agent_node, core::Prefix>(map(kPeers), kMapNames[kPeers]);
+}
+
+Result<phx_agent_settings> AgentMaps::settings() const {
+  const std::uint32_t key = 0;
+  phx_agent_settings settings{};
+  if (::bpf_map_lookup_elem(map(kSettings), &key, &settings) != 0) {
+    return fail(fmt::format("read the settings: {}", adapters::describe_errno(errno)));
+  }
+  return settings;
+}
+
+Result<void> AgentMaps::set_settings(const phx_agent_settings& settings) {
+  const std::uint32_t key = 0;
+  if (::bpf_map_update_elem(map(kSettings), &key, &settings, BPF_ANY) != 0) {
+    return fail(fmt::format("write the settings: {}", adapters::describe_errno(errno)));
+  }
+  return {};
 }
 
 Result<std::vector<std::uint64_t>> AgentMaps::counters() const {

@@ -50,6 +50,9 @@ class AgentMaps {
   Result<std::set<core::Address>> vips() const;
   Result<std::set<core::Prefix>> nodes() const;
   Result<std::set<core::Prefix>> peers() const;
+  // What status() is to know of the configuration in force besides: gue_port and names of namespaces.
+  Result<phx_agent_settings> settings() const;
+  Result<void> set_settings(const phx_agent_settings& settings);
   // Sums over all CPUs, by enum phx_agent_counter.
   Result<std::vector<std::uint64_t>> counters() const;
 
@@ -61,7 +64,7 @@ class AgentMaps {
   Result<void> remove_peer(const core::Prefix& peer);
 
  private:
-  enum MapIndex { kVips, kNodes, kCounters, kPeers, kMapCount };
+  enum MapIndex { kVips, kNodes, kCounters, kPeers, kSettings, kMapCount };
   static const std::array<const char*, kMapCount> kMapNames;
 
   AgentMaps() = default;

@@ -48,11 +48,15 @@ std::vector<std::string> texts(const std::vector<Value>& values) {
   return list;
 }
 
-std::vector<std::string> words_of(const adapters::XdpDescription& interface) {
-  std::istringstream sentence(fmt::format(
-      "{}, {}{}{}", interface.name, interface.mode == "none" ? "not attached" : interface.mode + " mode",
-      interface.reason.empty() ? "" : ": ", interface.reason));
+std::vector<std::string> words_of(const std::string& text) {
+  std::istringstream sentence(text);
   return {std::istream_iterator<std::string>(sentence), {}};
+}
+
+std::string sentence_of(const adapters::XdpDescription& interface) {
+  return fmt::format("{}, {}{}{}", interface.name,
+                     interface.mode == "none" ? "not attached" : interface.mode + " mode",
+                     interface.reason.empty() ? "" : ": ", interface.reason);
 }
 
 }  // namespace
@@ -60,7 +64,7 @@ std::vector<std::string> words_of(const adapters::XdpDescription& interface) {
 std::string to_text(const Status& status) {
   std::string text;
   for (const adapters::XdpDescription& interface : status.interfaces) {
-    text += paragraph("interface", words_of(interface));
+    text += paragraph("interface", words_of(sentence_of(interface)));
   }
   if (status.interfaces.empty()) {
     text += paragraph("interface", {"none"});
@@ -68,6 +72,13 @@ std::string to_text(const Status& status) {
   text += paragraph("VIPs", texts(status.vips));
   text += paragraph("nodes", texts(status.nodes));
   text += paragraph("peers", status.peers.empty() ? std::vector<std::string>{"none"} : texts(status.peers));
+  text += status.connections.empty() ? paragraph("connections", {"none"}) : "";
+  for (const auto& [local, count] : status.connections) {
+    text += paragraph("connections", {fmt::format("{} to {}", count, to_string(local))});
+  }
+  for (const std::string& warning : status.warnings) {
+    text += paragraph("warning", words_of(warning));
+  }
   text += "counters\n";
   for (std::size_t counter = 0; counter < kLabels.size(); ++counter) {
     text += fmt::format("  {:<24}{:>20}\n", kLabels[counter], status.counters[counter]);
@@ -90,6 +101,12 @@ std::string to_json_text(const Status& status) {
   for (std::size_t counter = 0; counter < kLabels.size(); ++counter) {
     json["counters"][std::string(kLabels[counter])] = status.counters[counter];
   }
+  json["connections"] = nlohmann::ordered_json::array();
+  for (const auto& [local, count] : status.connections) {
+    json["connections"].push_back(
+        {{"vip", to_string(local.address)}, {"port", local.port}, {"established", count}});
+  }
+  json["warnings"] = status.warnings;
   return json.dump(2) + '\n';
 }
 

@@ -11,7 +11,7 @@ namespace phalanx::agent {
 std::string to_text(const Status& status);
 
 // {"interfaces": [{name, mode, attach, reason}], "vips": [], "nodes": [], "peers": [],
-// "counters": {label: count}}
+// "counters": {label: count}, "connections": [{vip, port, established}], "warnings": []}
 std::string to_json_text(const Status& status);
 
 }  // namespace phalanx::agent

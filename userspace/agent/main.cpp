@@ -21,7 +21,8 @@ constexpr const char* kExamples =
     "Examples:\n"
     "  phalanx-agent up --config /etc/phalanx/agent.json    load and attach, or apply a\n"
     "                                                       changed file to what is loaded\n"
-    "  phalanx-agent status --json                          how it is attached, and counters\n"
+    "  phalanx-agent status --json                          how it is attached, connections,\n"
+    "                                                       counters, and what is wrong\n"
     "  phalanx-agent down                                   detach and forget\n"
     "\n"
     "The file:\n"
@@ -66,6 +67,13 @@ int run_up(const Options& options) {
   if (!attached->reason.empty()) {
     std::printf("%s\n", attached->reason.c_str());
   }
+  const Result<agent::Status> status = agent::status(options.pin_directory);
+  if (!status) {
+    return report(status.error());
+  }
+  for (const std::string& warning : status->warnings) {
+    std::fprintf(stderr, "phalanx-agent: warning: %s\n", warning.c_str());
+  }
   return kDone;
 }
 
@@ -102,7 +110,8 @@ int main(int argc, char** argv) {
   CLI::App* up = app.add_subcommand("up", "load and attach; applies the file to what is loaded already");
   up->add_option("--config", options.config, "the configuration")->required();
   CLI::App* down = app.add_subcommand("down", "detach and forget; done when there is nothing");
-  CLI::App* status = app.add_subcommand("status", "interface, VIPs, nodes, peers and counters");
+  CLI::App* status = app.add_subcommand(
+      "status", "interface, VIPs, nodes, peers, connections, counters, and what is wrong with the host");
   status->add_flag("--json", options.json, "as a JSON object");
 
   try {

@@ -90,6 +90,12 @@ std::optional<std::string> read_namespace(const Field& field, Problems& problems
                  " is no network namespace: write a name as \"ip netns\" lists it, or an absolute path");
     return std::nullopt;
   }
+  if (text && text->size() >= PHX_AGENT_NAMESPACE_BYTES) {
+    error_at(field, problems,
+             "this is longer than " + std::to_string(PHX_AGENT_NAMESPACE_BYTES - 1) +
+                 " bytes; name the network namespace by \"ip netns attach\"");
+    return std::nullopt;
+  }
   return text;
 }
 

@@ -23,7 +23,7 @@ struct AgentConfig {
   std::vector<core::Prefix> nodes;                // 1..PHX_AGENT_MAX_NODES, host bits clear, each once
   std::vector<core::Prefix> peers;                // 0..PHX_AGENT_MAX_PEERS, as nodes
   std::vector<core::Address> addresses;           // the host's own, at most one a family
-  std::vector<std::string> namespaces;            // 0..PHX_AGENT_MAX_NAMESPACES: names, or paths
+  std::vector<std::string> namespaces;            // 0..PHX_AGENT_MAX_NAMESPACES: short names, or paths
   std::uint16_t gue_port = PHX_DEFAULT_GUE_PORT;  // 1..65535
 
   friend bool operator==(const AgentConfig&, const AgentConfig&) = default;

@@ -5,11 +5,13 @@
 #include <libmnl/libmnl.h>
 #include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <thread>
 #include <utility>
 
 #include "adapters/netlink/netlink_socket.hpp"
@@ -57,6 +59,16 @@ int give_id(NetlinkSocket& socket, int fd) {
   return socket.ask(request.message(), [](const nlmsghdr&) {});
 }
 
+Result<int> open_namespace(const std::string& name) {
+  const std::string path = name.find('/') == std::string::npos ? "/run/netns/" + name : name;
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) {
+    return fail("open network namespace " + path + ": " + std::strerror(errno) +
+                "; \"ip netns\" lists the named ones");
+  }
+  return fd;
+}
+
 Result<std::uint32_t> id_of(int fd, const std::string& name) {
   Result<NetlinkSocket> socket = NetlinkSocket::open({});
   if (!socket) {
@@ -81,15 +93,32 @@ Result<std::uint32_t> id_of(int fd, const std::string& name) {
 }  // namespace
 
 Result<std::uint32_t> namespace_id(const std::string& name) {
-  const std::string path = name.find('/') == std::string::npos ? "/run/netns/" + name : name;
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
-    return fail("open network namespace " + path + ": " + std::strerror(errno) +
-                "; \"ip netns\" lists the named ones");
+  const Result<int> fd = open_namespace(name);
+  if (!fd) {
+    return Failure(fd.error());
   }
-  Result<std::uint32_t> id = id_of(fd, name);
-  ::close(fd);
+  Result<std::uint32_t> id = id_of(*fd, name);
+  ::close(*fd);
   return id;
+}
+
+Result<void> in_namespace(const std::string& name, const std::function<void()>& act) {
+  const Result<int> fd = open_namespace(name);
+  if (!fd) {
+    return Failure(fd.error());
+  }
+  int error = 0;
+  std::thread([&] {
+    error = ::setns(*fd, CLONE_NEWNET) == 0 ? 0 : errno;
+    if (error == 0) {
+      act();
+    }
+  }).join();
+  ::close(*fd);
+  if (error != 0) {
+    return fail("enter network namespace " + name + ": " + std::strerror(error) + "; run as root");
+  }
+  return {};
 }
 
 }  // namespace phalanx::adapters

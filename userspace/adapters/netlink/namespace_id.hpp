@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 
 #include "core/result.hpp"
@@ -13,5 +14,9 @@ namespace phalanx::adapters {
 // process's network namespace (NETNSA_NSID), which is given one where it has none, and keeps it as long as it
 // lives. Fails where there is no such namespace, or a privilege is missing.
 Result<std::uint32_t> namespace_id(const std::string& name);
+
+// Runs `act` in a thread of its own that is in that namespace, and returns when it is over. Fails, with act
+// not run, as namespace_id() does.
+Result<void> in_namespace(const std::string& name, const std::function<void()>& act);
 
 }  // namespace phalanx::adapters

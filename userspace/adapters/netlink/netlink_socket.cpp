@@ -42,12 +42,14 @@ void NetlinkSocket::Close::operator()(mnl_socket* socket) const {
   mnl_socket_close(socket);
 }
 
-Result<NetlinkSocket> NetlinkSocket::open(const std::vector<int>& groups) {
+static_assert(NETLINK_ROUTE == 0, "what open() asks for unless told");
+
+Result<NetlinkSocket> NetlinkSocket::open(const std::vector<int>& groups, int protocol) {
   const auto refuse = [](const char* what) {
     return fail(std::string(what) + " a netlink socket: " + std::strerror(errno) +
-                "; next hops cannot be resolved without one");
+                "; the kernel cannot be asked without one");
   };
-  mnl_socket* raw = mnl_socket_open2(NETLINK_ROUTE, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  mnl_socket* raw = mnl_socket_open2(protocol, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (raw == nullptr) {
     return refuse("open");
   }

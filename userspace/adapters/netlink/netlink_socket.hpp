@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A non-blocking rtnetlink socket (libmnl).
+// A non-blocking netlink socket (libmnl), rtnetlink's unless told.
 #pragma once
 
 #include <cstdint>
@@ -18,8 +18,9 @@ class NetlinkSocket {
  public:
   using OnMessage = std::function<void(const nlmsghdr&)>;
 
-  // groups: RTNLGRP_* to follow; none for a socket that only asks. Fails where the kernel gives no socket.
-  static Result<NetlinkSocket> open(const std::vector<int>& groups);
+  // groups: RTNLGRP_* to follow; none for a socket that only asks. protocol: NETLINK_ROUTE, or another one.
+  // Fails where the kernel gives no socket.
+  static Result<NetlinkSocket> open(const std::vector<int>& groups, int protocol = 0);
 
   int fd() const;
 
