@@ -6,7 +6,8 @@
 /*
  * Counters of the balancer. X(NAME, label, help): the enumerator is PHX_COUNTER_<NAME>; the CLI shows the
  * label, the metric is phalanx_<label>_total. "passed" means handed to the node's own kernel, unchanged.
- * Foreign packets are passed and not counted: the path must cost them nothing.
+ * Foreign packets are passed and not counted: the path must cost them nothing. New ones go behind the others,
+ * so that a newer program goes on with the counts of an older one.
  */
 #define PHX_COUNTERS(X)                                                                                      \
 	X(SENT, sent, "packets to a backend sent back through the interface they came in by")                \
@@ -53,7 +54,9 @@
 	X(PROTOCOL_PASSED, protocol_passed, "packets to a VIP of another protocol, passed")                  \
 	X(EXTENSION_PASSED, extension_passed,                                                                \
 	  "packets to a VIP with more IPv6 extension headers than are walked, passed")                       \
-	X(MALFORMED_PASSED, malformed_passed, "packets to a VIP with a truncated or lying header, passed")
+	X(MALFORMED_PASSED, malformed_passed, "packets to a VIP with a truncated or lying header, passed")   \
+	X(BY_FIB, by_fib,                                                                                    \
+	  "packets to a backend whose next hop the kernel's FIB named, the daemon's liveness being stale")
 
 enum phx_counter {
 #define PHX_X(name, label, help) PHX_COUNTER_##name,

@@ -29,8 +29,14 @@
 
 #include "hops.h"
 
-/* Raised whenever a map's key or value changes shape or meaning: pins of another layout are not adopted. */
-#define PHX_LAYOUT_VERSION 3u
+/*
+ * Raised whenever a map is added, or a key or value changes shape or meaning. A daemon takes over pins of a
+ * former layout from PHX_OLDEST_LAYOUT on: since then maps were only added, and counters behind those that
+ * there were. Whoever changes anything else raises both. Others it refuses, and touches nothing. 4: maps
+ * `liveness` and `watch`; counter BY_FIB.
+ */
+#define PHX_LAYOUT_VERSION 4u
+#define PHX_OLDEST_LAYOUT  3u
 
 /* ---------------------------------------------------------------------------------------------- limits */
 
@@ -398,6 +404,33 @@ struct phx_answers {
 };
 PHX_ASSERT(sizeof(struct phx_answers) == 16, "answers size");
 #define PHX_ANSWERS_PER_S 1000u
+
+/*
+ * Map `liveness`: array of one row, memory-mapped; the program's section .data.liveness.
+ * While the daemon's loop turns, `mark` moves every PHX_LIVENESS_MARK_MS. A timer of the path's own looks at
+ * it every PHX_LIVENESS_PERIOD_MS: when it has not moved for PHX_LIVENESS_GRACE_MS the daemon's liveness is
+ * stale. Then nobody keeps next hops fresh, and each packet's is asked of the kernel's FIB; where that has no
+ * answer, and where the stored one has a VLAN tag, the stored one serves as ever. A mark that moves ends it.
+ * The daemon begins to mark when it knows the kernel's next hops.
+ */
+struct phx_liveness {
+	__u64 mark; /* W: daemon, one more each time. R: the path's timer */
+	__u8 reserved[56];
+	__u64 stale; /* 1: the daemon's liveness is stale. W: the path's timer. R: path, control, CLI */
+	__u8 reserved_too[56]; /* a line of its own: the daemon's stores must not take it from the path */
+};
+PHX_ASSERT(sizeof(struct phx_liveness) == 128, "liveness size: two cache lines");
+PHX_ASSERT(PHX_OFFSET(struct phx_liveness, stale) == 64, "stale has its own cache line");
+#define PHX_LIVENESS_MARK_MS   100u
+#define PHX_LIVENESS_PERIOD_MS 250u
+#define PHX_LIVENESS_GRACE_MS  1000u
+
+/*
+ * Map `watch`: array of one row of PHX_WATCH_SIZE bytes: the timer and what it remembers. W, R: the path
+ * alone. Control starts the timer by a test run of the program `phalanx_watch`; from then on it lives as long
+ * as the map is pinned.
+ */
+#define PHX_WATCH_SIZE 32u
 
 /* Map `counters`: per-CPU array of __u64 by enum phx_counter. W: path. R: control, CLI. */
 

@@ -56,4 +56,18 @@ static __always_inline int choose_last_good(struct choice *choice, __u16 primary
 	return has_next_hop(choice) ? counted(PHX_COUNTER_LAST_GOOD, 1) : 0;
 }
 
+/* What frames of their own are told of a choice: the entry, with SECOND_ROW if its second next hop is the
+ * live one. */
+#define SECOND_ROW (1u << 16)
+
+static __always_inline __u32 entry_and_row(const struct choice *choice)
+{
+	return choice->entry | (choice->state & PHX_STATE_NEXT_HOP ? SECOND_ROW : 0);
+}
+
+static __always_inline const struct phx_next_hop *live_hop(const struct phx_backend *backend, int second)
+{
+	return &backend->next_hop[!!second];
+}
+
 #endif /* PHALANX_BALANCER_CHOOSE_H */

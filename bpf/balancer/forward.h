@@ -4,7 +4,9 @@
 #define PHALANX_BALANCER_FORWARD_H
 
 #include "balancer/hops.h"
+#include "balancer/liveness.h"
 #include "balancer/nat.h"
+#include "balancer/reroute.h"
 
 /*
  * The outer IP header, with `headers` bytes behind it for others. spread: how many low bits of the outer
@@ -57,14 +59,6 @@ static __always_inline void *encapsulate_ipv6(struct xdp_md *ctx, const struct p
 		ip, phx_load64(hop->tunnel_source),
 		spread ? phx_spread_ipv6(hop, spread, hash) : phx_load64(hop->tunnel_source + 8), backend);
 	return ip + 1;
-}
-
-/* The live next hop of an entry, and which row of it: what the frame of its own below is told. */
-#define SECOND_ROW (1u << 16)
-
-static __always_inline const struct phx_next_hop *live_hop(const struct phx_backend *backend, int second)
-{
-	return &backend->next_hop[!!second];
 }
 
 /*
@@ -137,9 +131,7 @@ static __always_inline int forward(struct xdp_md *ctx, const struct phx_packet *
 		return relay(ctx, hop);
 	if (backend->forward == PHX_FORWARD_NAT)
 		return translate_to(ctx, packet, backend) && relay(ctx, hop);
-	return phalanx_tunnel(ctx, packet,
-			      choice->entry | (choice->state & PHX_STATE_NEXT_HOP ? SECOND_ROW : 0),
-			      service_index, hash);
+	return phalanx_tunnel(ctx, packet, entry_and_row(choice), service_index, hash);
 }
 
 /* Bytes that forwarding to the entry puts before the packet, in a frame of its own: packets hardly come near.
@@ -160,6 +152,8 @@ static __always_inline int send(struct xdp_md *ctx, const struct choice *choice)
 {
 	__u32 interface = choice->backend->next_hop[!!(choice->state & PHX_STATE_NEXT_HOP)].interface;
 
+	if (is_stale())
+		return phalanx_reroute(ctx, entry_and_row(choice));
 	if (interface == ctx->ingress_ifindex)
 		return counted(PHX_COUNTER_SENT, XDP_TX);
 	return counted(PHX_COUNTER_REDIRECTED, bpf_redirect(interface, 0));

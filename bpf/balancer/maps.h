@@ -14,8 +14,8 @@
  */
 const volatile __u8 with_nat = 1;
 
-/* Control sets max_entries of all but `counters`, `vip_filter` and `vip_cache` before it loads the object
- * (node.limits).
+/* Control sets max_entries of all but `counters`, `watch`, `vip_filter` and `vip_cache` before it loads the
+ * object (node.limits).
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -121,6 +121,21 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } counters SEC(".maps");
+
+/* phalanx.h has its size only: the timer is the kernel's. */
+struct phx_watch {
+	struct bpf_timer timer;
+	__u64 mark;           /* as it was when last looked at */
+	__u64 silent_periods; /* for how many it has not moved since */
+};
+PHX_ASSERT(sizeof(struct phx_watch) == PHX_WATCH_SIZE, "watch size");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct phx_watch);
+} watch SEC(".maps");
 
 /* The last two are user space's own; they are declared here so that they live and die with the others. */
 struct {

@@ -10,10 +10,6 @@
 #include "balancer/nat.h"
 #include "lib/parse_rare.h"
 
-/* As the kernel's socket headers have them, which cannot be included here. */
-#define KERNEL_FAMILY_IPV4 2
-#define KERNEL_FAMILY_IPV6 10
-
 #define IPV6_FLOW_INFO 0x0fffffffu /* traffic class and flow label */
 
 /*

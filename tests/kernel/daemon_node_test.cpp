@@ -84,6 +84,57 @@ TEST_F(NodeTest, a_refused_reload_leaves_the_former_program_on_every_interface) 
   EXPECT_NE(program_on("phx0"), plain);
 }
 
+TEST_F(NodeTest, a_swap_that_one_interface_refuses_leaves_the_former_program_on_the_others) {
+  testing::run("ip link add phx2 type veth peer name phx3");
+  core::Config config = with_mode(core::Forward::ipip);
+  config.node.interfaces = {"phx0", "phx2"};
+  const auto node = start(config);
+  ASSERT_NE(node, nullptr);
+  const std::uint32_t plain = program_on("phx0");
+  testing::run("ip link delete phx2");
+  config.services[0].forward = core::Forward::nat;
+  const auto refused = node->apply(config);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("phx2"));
+  EXPECT_THAT(refused.error().message, HasSubstr("every interface keeps the program"));
+  EXPECT_EQ(program_on("phx0"), plain);
+  EXPECT_FALSE(node->maps().settings().nat);
+}
+
+TEST_F(NodeTest, the_next_start_swaps_the_program_on_every_interface) {
+  core::Config config = with_mode(core::Forward::ipip);
+  config.node.interfaces = {"phx0", "phx1"};
+  std::uint32_t former = 0;
+  {
+    const auto node = start(config);
+    ASSERT_NE(node, nullptr);
+    former = program_on("phx0");
+    EXPECT_EQ(program_on("phx1"), former);
+  }
+  const auto node = start(config);
+  ASSERT_NE(node, nullptr);
+  EXPECT_NE(program_on("phx0"), former);
+  EXPECT_EQ(program_on("phx1"), program_on("phx0"));
+}
+
+TEST_F(NodeTest, a_start_that_can_not_attach_everywhere_leaves_the_former_program_where_it_was) {
+  core::Config config = with_mode(core::Forward::ipip);
+  config.node.interfaces = {"phx0", "phx1"};
+  std::uint32_t former = 0;
+  {
+    const auto node = start(config);
+    ASSERT_NE(node, nullptr);
+    former = program_on("phx0");
+  }
+  testing::run("mv " + path("node/link-phx1") + " " + path("aside"));
+  const auto loop = std::move(adapters::EventLoop::open().value());
+  const auto refused = Node::start(*loop, path("node"), config, [](const core::Announce&) {});
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("phx1"));
+  EXPECT_EQ(program_on("phx0"), former);
+  EXPECT_EQ(program_on("phx1"), former);
+}
+
 TEST_F(NodeTest, connections_of_the_last_nat_service_keep_the_program_and_the_next_start_too) {
   core::Config tunnelled = with_mode(core::Forward::ipip);
   {

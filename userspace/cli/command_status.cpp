@@ -14,16 +14,22 @@ namespace {
 using nlohmann::json;
 
 std::string daemon_line(const json& daemon) {
+  const bool stale = daemon.at("liveness").get<std::string>() == "stale";
   if (daemon.at("running").get<bool>()) {
-    return "running, pid " + adapters::write_json(daemon.at("pid"));
+    return "running, pid " + adapters::write_json(daemon.at("pid")) +
+           (stale ? "; its liveness is stale: next hops are asked of the kernel's FIB" : "");
   }
-  return "not running: packets flow, backends are not probed; start phalanxd";
+  return std::string("not running: packets flow") +
+         (stale ? ", next hops are asked of the kernel's FIB (the daemon's liveness is stale)" : "") +
+         ", backends are not probed; start phalanxd";
 }
 
 std::string interface_line(const json& interface) {
   const auto mode = interface.at("mode").get<std::string>();
   const auto reason = interface.at("reason").get<std::string>();
+  const json& program = interface.at("program");
   return interface.at("name").get<std::string>() + ", " + (mode == "none" ? "NOT ATTACHED" : mode) +
+         (program.is_null() ? "" : ", program " + program.get<std::string>()) +
          (reason.empty() ? "" : ": " + reason);
 }
 

@@ -9,8 +9,8 @@
 namespace phalanx::cli {
 namespace {
 
-adapters::InterfaceStatus describe(const adapters::PinDirectory& directory, const std::string& interface) {
-  const auto link = adapters::XdpLink::adopt(directory, interface);
+adapters::InterfaceStatus describe(const PinnedNode& node, const std::string& interface) {
+  const auto link = adapters::XdpLink::adopt(node.directory, interface);
   if (!link) {
     return {interface, "none", "link", link.error().message};
   }
@@ -18,7 +18,8 @@ adapters::InterfaceStatus describe(const adapters::PinDirectory& directory, cons
     return {interface, "none", "link", "no program is attached"};
   }
   const adapters::XdpDescription description = (*link)->describe();
-  return {description.name, description.mode, description.attach, description.reason};
+  return {description.name, description.mode, description.attach, description.reason,
+          node.maps.tag_of(description.program)};
 }
 
 }  // namespace
@@ -52,11 +53,12 @@ adapters::StatusInputs status_inputs(const PinnedNode& node) {
   adapters::StatusInputs inputs;
   inputs.version = version();
   for (const std::string& interface : node.state.config.node.interfaces) {
-    inputs.interfaces.push_back(describe(node.directory, interface));
+    inputs.interfaces.push_back(describe(node, interface));
   }
   if (const auto holder = node.directory.lock_holder()) {
     inputs.daemon = {.running = true, .pid = *holder};
   }
+  inputs.daemon.liveness_is_stale = node.maps.liveness_is_stale();
   return inputs;
 }
 

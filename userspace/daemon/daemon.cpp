@@ -2,6 +2,7 @@
 // How the daemon starts, runs and reloads. What it answers over HTTP is in daemon_api.cpp.
 #include "daemon/daemon.hpp"
 
+#include <phalanx.h>
 #include <spdlog/spdlog.h>
 #include <systemd/sd-daemon.h>
 
@@ -61,6 +62,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(DaemonOptions options, const core:
   }
   daemon->builder_ = std::move(*builder);
   daemon->handle_signals();
+  daemon->liveness_timer_ = daemon->loop_->timer([raw = daemon.get()] { raw->mark_liveness(); });
 
   // Whatever can be refused comes before the node, so that a refusal changes nothing.
   if (auto alone = refuse_beside_another_daemon(daemon->options_.pin_dir); !alone) {
@@ -104,6 +106,7 @@ Result<std::unique_ptr<Daemon>> Daemon::start(DaemonOptions options, const core:
 
 int Daemon::run() {
   sd_notify(0, "READY=1");
+  mark_liveness();
   const int code = loop_->run();
   sd_notify(0, "STOPPING=1");
   announce("running", "stopped", "on request");
@@ -114,6 +117,11 @@ int Daemon::run() {
     }
   }
   return code;
+}
+
+void Daemon::mark_liveness() {
+  node_->mark_liveness();
+  liveness_timer_.arm(std::chrono::steady_clock::now() + std::chrono::milliseconds(PHX_LIVENESS_MARK_MS));
 }
 
 void Daemon::handle_signals() {

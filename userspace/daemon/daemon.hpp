@@ -58,6 +58,7 @@ class Daemon {
   Result<void> serve(Listening listening);
   Result<std::unique_ptr<adapters::HttpServer>> open_metrics(const core::Endpoint& endpoint);
   void handle_signals();
+  void mark_liveness();
   void stop();
   AnnouncementKeeper::World announcement_world();
 
@@ -91,6 +92,7 @@ class Daemon {
   std::unique_ptr<adapters::HttpServer> api_;
   std::unique_ptr<adapters::HttpServer> metrics_;
   std::vector<adapters::EventLoop::Source> signals_;
+  adapters::EventLoop::Source liveness_timer_;
   bool stopping_ = false;
   std::uint64_t reloads_applied_ = 0;
   std::uint64_t reloads_refused_ = 0;

@@ -115,9 +115,12 @@ adapters::DaemonFigures Daemon::figures() const {
 
 adapters::StatusInputs Daemon::status_inputs() const {
   adapters::StatusInputs inputs{
-      .version = PHALANX_VERSION, .interfaces = {}, .daemon = {.running = true, .pid = ::getpid()}};
+      .version = PHALANX_VERSION,
+      .interfaces = {},
+      .daemon = {.running = true, .pid = ::getpid(), .liveness_is_stale = node_->maps().liveness_is_stale()}};
   for (const adapters::XdpDescription& interface : node_->interfaces()) {
-    inputs.interfaces.push_back({interface.name, interface.mode, interface.attach, interface.reason});
+    inputs.interfaces.push_back({interface.name, interface.mode, interface.attach, interface.reason,
+                                 node_->maps().tag_of(interface.program)});
   }
   if (announcement_) {
     inputs.announcement = announcement_->status();

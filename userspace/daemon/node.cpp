@@ -55,7 +55,7 @@ Result<std::unique_ptr<Node>> Node::start(adapters::EventLoop& loop, const std::
     return Failure(pinned.error());
   }
   const bool adopt = *pinned == BalancerMaps::Pinned::complete;
-  auto maps = adopt ? BalancerMaps::open(*directory)
+  auto maps = adopt ? BalancerMaps::take_over(*directory)
                     : BalancerMaps::create(*directory, config.node.limits, settings_for(config));
   if (!maps) {
     return Failure(maps.error());
@@ -106,7 +106,8 @@ Result<void> Node::start_fresh(const core::Config& config) {
     return published;
   }
   wait_for_next_hops();
-  return attach(config.node);
+  const auto attached = attach(config.node);
+  return attached ? maps_.watch_liveness() : attached;
 }
 
 Result<void> Node::start_adopted(const core::Config& config) {
@@ -114,13 +115,38 @@ Result<void> Node::start_adopted(const core::Config& config) {
   if (!pinned) {
     return Failure(pinned.error());
   }
-  if (auto replaced = replace_program(settings_for(pinned->layout)); !replaced) {
-    return Failure(replaced.error());
+  if (auto adopted = adopt_links(); !adopted) {
+    return adopted;
   }
-  const core::Limits limits = pinned->layout.limits();
-  const core::Node in_force = pinned->config.node;
-  const auto facts = read_facts(*pinned, maps_);
-  auto proposal = core::Engine::adopt(std::move(*pinned), facts);
+  auto former = replace_program(settings_for(pinned->layout));
+  if (!former) {
+    return Failure(former.error());
+  }
+  if (auto adopted = adopt_state(std::move(*pinned)); !adopted) {
+    put_program_back(std::move(*former));
+    return adopted;
+  }
+  return config == engine().applied().config ? Result<void>() : apply(config);
+}
+
+Result<void> Node::adopt_links() {
+  for (const std::string& interface : directory_.linked_interfaces()) {
+    auto link = adapters::XdpLink::adopt(directory_, interface);
+    if (!link) {
+      return Failure(link.error());
+    }
+    if (*link) {
+      links_.insert_or_assign(interface, std::move(**link));
+    }
+  }
+  return {};
+}
+
+Result<void> Node::adopt_state(core::AppliedState pinned) {
+  const core::Limits limits = pinned.layout.limits();
+  const core::Node in_force = pinned.config.node;
+  const auto facts = read_facts(pinned, maps_);
+  auto proposal = core::Engine::adopt(std::move(pinned), facts);
   run_builds(proposal);
   if (auto published =
           controller_->put_in_force(core::Engine(limits).successor(proposal, facts, read_clocks()));
@@ -130,7 +156,8 @@ Result<void> Node::start_adopted(const core::Config& config) {
   if (auto attached = attach(in_force); !attached) {
     return attached;
   }
-  return config == engine().applied().config ? Result<void>() : apply(config);
+  detach_all_but(in_force);  // what a change that was cut short has left
+  return {};
 }
 
 void Node::wait_for_next_hops() {
@@ -218,24 +245,65 @@ Result<void> Node::offer_interfaces() {
   return maps_.set_interfaces(native);
 }
 
+// A process that is killed in between leaves some interfaces with either program, on the same maps; the next
+// start ends that.
 Result<adapters::PathProgram> Node::replace_program(adapters::PathSettings settings) {
   auto program = maps_.load_program(settings);
   if (!program) {
     return program;
   }
-  return maps_.install(directory_, std::move(*program));
+  const auto swung = swing_links(program->descriptor.get());
+  auto former = swung ? maps_.install(directory_, std::move(*program)) : Failure(swung.error());
+  if (!former) {
+    swing_back();
+    return former;
+  }
+  if (auto watching = maps_.watch_liveness(); !watching) {
+    put_program_back(std::move(*former));
+    return Failure(watching.error());
+  }
+  return former;
 }
 
-// What failed is being reported: what fails here too is logged, and the program that stays serves the same.
+Result<void> Node::swing_links(int program) {
+  for (auto& [name, link] : links_) {
+    if (!link.attached()) {
+      continue;  // attach() sees to it
+    }
+    if (auto updated = link.update(program); !updated) {
+      return fail(updated.error().message + "; every interface keeps the program that it had");
+    }
+  }
+  return {};
+}
+
+// What failed is being reported: what fails here too is logged, and either program serves the same maps.
+void Node::swing_back() {
+  for (auto& [name, link] : links_) {
+    if (!link.attached()) {
+      continue;
+    }
+    if (auto updated = link.update(maps_.program()); !updated) {
+      spdlog::error("{}", updated.error().message);
+    }
+  }
+}
+
+void Node::put_program_back(adapters::PathProgram former) {
+  if (auto installed = maps_.install(directory_, std::move(former)); !installed) {
+    spdlog::error("{}", installed.error().message);
+  }
+  swing_back();
+}
+
 void Node::go_back(std::optional<adapters::PathProgram> former_program) {
   const core::Node& former = engine().applied().config.node;
   detach_all_but(former);
   if (!former_program) {
     return;
   }
-  if (auto installed = maps_.install(directory_, std::move(*former_program)); !installed) {
-    spdlog::error("{}", installed.error().message);
-  } else if (auto attached = attach(former); !attached) {
+  put_program_back(std::move(*former_program));
+  if (auto attached = attach(former); !attached) {
     spdlog::error("{}", attached.error().message);
   }
 }
@@ -259,6 +327,14 @@ void Node::detach_all_but(const core::Node& node) {
 Result<void> Node::take_down() {
   links_.clear();
   return directory_.remove_everything();
+}
+
+// Until then the path, where it asks the kernel's FIB, knows better than pins of yesterday.
+void Node::mark_liveness() {
+  marking_ = marking_ || next_hops_->knows_all();
+  if (marking_) {
+    maps_.mark_liveness();
+  }
 }
 
 std::vector<adapters::XdpDescription> Node::interfaces() const {

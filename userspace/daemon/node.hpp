@@ -27,7 +27,9 @@ class Node {
   // `config`. A fresh start attaches only when next hops are known, after at most 2 s; an adoption never
   // interrupts traffic. On failure a fresh start leaves nothing behind, and an adoption the state that was in
   // force. Fails with the sentences of PinDirectory::open and try_lock, BalancerMaps, NetlinkNextHops,
-  // XdpLink and Engine::propose.
+  // XdpLink and Engine::propose. An adoption loads this binary's program, on the maps that there are, and
+  // swings every interface to it or, where something fails, none; of a former layout it makes what that
+  // lacks.
   static Result<std::unique_ptr<Node>> start(adapters::EventLoop& loop, const std::string& pin_dir,
                                              const core::Config& config, Controller::Listener listener);
 
@@ -38,6 +40,10 @@ class Node {
 
   // Runs the loop until the kernel has answered for every backend's next hop, at most 2 s.
   void wait_for_next_hops();
+
+  // The daemon's sign of life to the packet path, to be given every PHX_LIVENESS_MARK_MS. Withheld until the
+  // kernel has answered for every next hop once, or has had its time.
+  void mark_liveness();
 
   // Detaches and removes every pin: nothing of the node is left.
   Result<void> take_down();
@@ -61,7 +67,12 @@ class Node {
   Result<void> start_adopted(const core::Config& config);
   Result<void> attach(const core::Node& node);
   Result<void> offer_interfaces();
+  Result<void> adopt_links();
+  Result<void> adopt_state(core::AppliedState pinned);
   Result<adapters::PathProgram> replace_program(adapters::PathSettings settings);
+  Result<void> swing_links(int program);
+  void swing_back();
+  void put_program_back(adapters::PathProgram former);
   void go_back(std::optional<adapters::PathProgram> former_program);
   void detach_all_but(const core::Node& node);
 
@@ -73,6 +84,7 @@ class Node {
   Controller::Listener listener_;
   std::unique_ptr<Controller> controller_;
   std::map<std::string, adapters::XdpLink> links_;
+  bool marking_ = false;
 };
 
 }  // namespace phalanx::daemon

@@ -206,7 +206,7 @@ TEST(StatusView, names_every_counter_and_the_daemon) {
   EXPECT_EQ(view.at("node"), "edge-a");
   EXPECT_EQ(view.at("version"), "1.2.3");
   EXPECT_EQ(view.at("generation"), 3);
-  EXPECT_EQ(view.at("daemon"), json::parse(R"({"running": true, "pid": 4242})"));
+  EXPECT_EQ(view.at("daemon"), json::parse(R"({"running": true, "pid": 4242, "liveness": "fresh"})"));
   EXPECT_EQ(view.at("interfaces").at(0).at("mode"), "generic");
   EXPECT_EQ(view.at("counters").size(), static_cast<std::size_t>(PHX_COUNTER_COUNT));
   EXPECT_EQ(view.at("counters").at("by_backup"), 41);
@@ -215,7 +215,18 @@ TEST(StatusView, names_every_counter_and_the_daemon) {
 TEST(StatusView, without_a_daemon_there_is_no_pid) {
   const Node node;
   EXPECT_EQ(status_view(node.state, node.data, {}).at("daemon"),
-            json::parse(R"({"running": false, "pid": null})"));
+            json::parse(R"({"running": false, "pid": null, "liveness": "fresh"})"));
+}
+
+TEST(StatusView, says_which_program_is_where_and_whether_the_path_takes_the_daemon_for_dead) {
+  const Node node;
+  StatusInputs inputs;
+  inputs.interfaces = {{"eth0", "native", "link", "", "0123456789abcdef"}, {"eth1", "none", "link", "gone"}};
+  inputs.daemon = {.running = true, .pid = 7, .liveness_is_stale = true};
+  const json view = status_view(node.state, node.data, inputs);
+  EXPECT_EQ(view.at("daemon").at("liveness"), "stale");
+  EXPECT_EQ(view.at("interfaces").at(0).at("program"), "0123456789abcdef");
+  EXPECT_EQ(view.at("interfaces").at(1).at("program"), json());
 }
 
 TEST(StatusView, says_how_the_routes_stand_where_they_are_configured) {

@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-// Making the pins, and opening them again.
+// The program in this binary: loaded with maps of its own, or on those that there are.
 #include <balancer.skel.h>
 #include <bpf/bpf.h>
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <cstring>
-#include <iterator>
 #include <memory>
+#include <string_view>
 #include <utility>
 
 #include "adapters/bpf/balancer_maps.hpp"
 #include "adapters/bpf/libbpf_log.hpp"
-#include "adapters/bpf/pin_names.hpp"
 #include "adapters/bpf/pinned_object.hpp"
 #include "adapters/bpf/program_loader.hpp"
 
@@ -36,11 +33,9 @@ Result<Skeleton> open_skeleton() {
     return fail(
         fmt::format("open {} in this binary: {}; {}", kWhat, describe_errno(errno), log.last_warning()));
   }
+  // libbpf has sections of static variables for nobody but the program.
+  ::bpf_map__set_map_flags(skeleton->maps.data_liveness, BPF_F_MMAPABLE);
   return skeleton;
-}
-
-std::uint32_t state_pages(const core::Limits& limits) {
-  return 1 + 2 * state_copy_pages(limits);
 }
 
 void set_sizes(balancer_bpf& skeleton, const core::Limits& limits) {
@@ -62,27 +57,9 @@ void set_constants(balancer_bpf& skeleton, std::uint32_t flow_sets, PathSettings
   skeleton.rodata->with_nat = settings.nat ? 1 : 0;
 }
 
-Result<BalancerMaps::Pinned> read_magic(const PinDirectory& directory) {
-  const Result<Descriptor> map = open_pin(directory.pin(kStatePin), PinAccess::read_only);
-  if (!map) {
-    return Failure(map.error());
-  }
-  const Result<MapShape> shape = map_shape(map->get());
-  if (!shape) {
-    return Failure(shape.error());
-  }
-  if (shape->value_size != PHX_STATE_PAGE) {
-    return fail(fmt::format("{} holds a map \"state\" that is not Phalanx's; choose another --pin-dir",
-                            directory.path()));
-  }
-  std::array<char, PHX_STATE_PAGE> page{};
-  const std::uint32_t first = 0;
-  if (::bpf_map_lookup_elem(map->get(), &first, page.data()) != 0) {
-    return fail(fmt::format("read {}: {}", directory.pin(kStatePin), describe_errno(errno)));
-  }
-  phx_state_header header{};
-  std::memcpy(&header, page.data(), sizeof(header));
-  return header.magic == PHX_STATE_MAGIC ? BalancerMaps::Pinned::complete : BalancerMaps::Pinned::half_made;
+// The section of a variable is a map too, named after it.
+const char* name_in_object(const char* name) {
+  return std::string_view(name) == "liveness" ? ".data.liveness" : name;
 }
 
 Result<void> keep(int fd, Descriptor& member) {
@@ -94,43 +71,12 @@ Result<void> keep(int fd, Descriptor& member) {
   return {};
 }
 
-template <typename Row>
-Result<void> map_rows(int map, const char* name, bool writable, MappedArray<Row>& array) {
-  const Result<MapShape> shape = map_shape(map);
-  if (!shape) {
-    return Failure(shape.error());
-  }
-  if (shape->value_size != sizeof(Row)) {
-    return fail(fmt::format("the pinned map \"{}\" has rows of {} bytes and this binary wants {}", name,
-                            shape->value_size, sizeof(Row)));
-  }
-  array = MappedArray<Row>::map(map, shape->rows, writable);
-  if (!array.valid()) {
-    return fail(fmt::format("map the BPF map \"{}\" into memory: {}", name, describe_errno(errno)));
-  }
-  return {};
+Result<void> keep_programs(const balancer_bpf& skeleton, PathProgram& program) {
+  Result<void> kept = keep(::bpf_program__fd(skeleton.progs.phalanx_xdp), program.descriptor);
+  return kept ? keep(::bpf_program__fd(skeleton.progs.phalanx_watch), program.watch) : kept;
 }
 
 }  // namespace
-
-const std::array<const char*, BalancerMaps::kMapCount> BalancerMaps::kMapNames = {
-    "state",      "vips",           "vip_filter",      "vip_cache",       "services", "slots",
-    "backends",   "backend_status", "service_traffic", "backend_traffic", "flows",    "nat_sources",
-    "interfaces", "fragments",      "answers",         "counters"};
-
-Result<BalancerMaps::Pinned> BalancerMaps::inspect(const PinDirectory& directory) {
-  if (directory.has("agent_vips")) {
-    return fail(fmt::format("{} is phalanx-agent's; choose another --pin-dir", directory.path()));
-  }
-  if (directory.has(kStatePin)) {
-    return read_magic(directory);
-  }
-  // Taking down, too, may have been cut short.
-  const bool rest = !directory.linked_interfaces().empty() ||
-                    std::any_of(std::begin(kPinNames), std::end(kPinNames),
-                                [&](std::string_view name) { return directory.has(name); });
-  return rest ? Pinned::half_made : Pinned::nothing;
-}
 
 Result<BalancerMaps> BalancerMaps::create(const PinDirectory& directory, const core::Limits& limits,
                                           PathSettings settings) {
@@ -172,20 +118,18 @@ Result<BalancerMaps> BalancerMaps::load_fresh(const PinDirectory& directory, con
   }
   BalancerMaps maps(directory.path());
   maps.program_.settings = settings;
-  if (const Result<void> kept =
-          keep(::bpf_program__fd((*skeleton)->progs.phalanx_xdp), maps.program_.descriptor);
-      !kept) {
+  if (const Result<void> kept = keep_programs(**skeleton, maps.program_); !kept) {
     return Failure(kept.error());
   }
   for (std::size_t i = 0; i < kMapCount; ++i) {
-    const int fd = ::bpf_object__find_map_fd_by_name((*skeleton)->obj, kMapNames[i]);
+    const int fd = ::bpf_object__find_map_fd_by_name((*skeleton)->obj, name_in_object(kMapNames[i]));
     if (const Result<void> kept = keep(fd, maps.maps_[i]); !kept) {
       return Failure(kept.error());
     }
   }
-  Result<void> mapped = maps.map_arrays(Access::read_write);
+  Result<void> mapped = maps.map_state(Access::read_write);
   if (mapped) {
-    mapped = map_rows(maps.map(kState), kMapNames[kState], true, maps.state_);
+    mapped = maps.map_arrays(Access::read_write);
   }
   if (!mapped) {
     return Failure(mapped.error());
@@ -197,161 +141,14 @@ Result<BalancerMaps> BalancerMaps::load_fresh(const PinDirectory& directory, con
   return maps;
 }
 
-Result<void> BalancerMaps::pin_all(const PinDirectory& directory) const {
+Result<void> BalancerMaps::load_on_maps(balancer_bpf& skeleton) const {
   for (std::size_t i = 0; i < kMapCount; ++i) {
-    if (Result<void> pinned = pin_object(maps_[i].get(), directory.pin(kMapNames[i])); !pinned) {
-      return pinned;
+    bpf_map* map = ::bpf_object__find_map_by_name(skeleton.obj, name_in_object(kMapNames[i]));
+    if (maps_[i].valid() && ::bpf_map__reuse_fd(map, maps_[i].get()) != 0) {
+      return fail(fmt::format("load {} on the maps in {}: {}", kWhat, where_, describe_errno(errno)));
     }
   }
-  return pin_object(program_.descriptor.get(), directory.pin(kProgramPin));
-}
-
-Result<BalancerMaps> BalancerMaps::open(const PinDirectory& directory) {
-  PHX_CHECK(directory.locked());
-  Result<BalancerMaps> maps = open_pins(directory, Access::read_write);
-  if (!maps) {
-    return maps;
-  }
-  Result<Descriptor> program = open_pin(directory.pin(kProgramPin), PinAccess::read_write);
-  if (!program) {
-    return Failure(program.error());
-  }
-  const auto vips = maps->vips();
-  if (!vips) {
-    return Failure(vips.error());
-  }
-  maps->vip_cache_.refill(*vips);
-  maps->program_.descriptor = std::move(*program);
-  maps->header()->writer_pid = static_cast<std::uint32_t>(::getpid());
-  return maps;
-}
-
-Result<BalancerMaps> BalancerMaps::view(const PinDirectory& directory) {
-  return open_pins(directory, Access::read_only);
-}
-
-// Read-write also for a view: Linux maps a read-only descriptor as private memory, which BPF maps refuse.
-// What keeps a view from writing is the protection of its mapping.
-Result<void> BalancerMaps::open_pin_of(const PinDirectory& directory, MapIndex index) {
-  Result<Descriptor> map = open_pin(directory.pin(kMapNames[index]), PinAccess::read_write);
-  if (!map) {
-    return Failure(map.error());
-  }
-  maps_[index] = std::move(*map);
-  return {};
-}
-
-Result<BalancerMaps> BalancerMaps::open_pins(const PinDirectory& directory, Access access) {
-  const Result<Pinned> pinned = inspect(directory);
-  if (!pinned) {
-    return Failure(pinned.error());
-  }
-  if (*pinned != Pinned::complete) {
-    return fail(nothing_loaded(directory.path()));
-  }
-  BalancerMaps maps(directory.path());
-  Result<void> done = maps.open_pin_of(directory, kState);
-  if (done) {
-    done = map_rows(maps.map(kState), kMapNames[kState], access == Access::read_write, maps.state_);
-  }
-  // The layout first: of another one, nothing else means anything.
-  if (done) {
-    done = maps.check_layout();
-  }
-  for (std::size_t i = kState + 1; done && i < kMapCount; ++i) {
-    done = maps.open_pin_of(directory, static_cast<MapIndex>(i));
-  }
-  if (done) {
-    done = maps.map_arrays(access);
-  }
-  if (done) {
-    done = maps.check_sizes();
-  }
-  if (!done) {
-    return Failure(done.error());
-  }
-  return maps;
-}
-
-Result<void> BalancerMaps::map_arrays(Access access) {
-  const bool writable = access == Access::read_write;
-  Result<void> done = map_rows(map(kVipFilter), kMapNames[kVipFilter], writable, vip_filter_);
-  MappedArray<phx_vip_cache_row> vip_cache;
-  if (done) {
-    done = map_rows(map(kVipCache), kMapNames[kVipCache], writable, vip_cache);
-    vip_cache_ = VipCache(std::move(vip_cache));
-  }
-  if (done) {
-    done = map_rows(map(kServices), kMapNames[kServices], writable, services_);
-  }
-  if (done) {
-    done = map_rows(map(kSlots), kMapNames[kSlots], writable, slots_);
-  }
-  if (done) {
-    done = map_rows(map(kBackends), kMapNames[kBackends], writable, backends_);
-  }
-  if (done) {
-    done = map_rows(map(kBackendStatus), kMapNames[kBackendStatus], writable, backend_status_);
-  }
-  if (done) {
-    done = map_rows(map(kFlows), kMapNames[kFlows], writable, flows_);
-  }
-  return done;
-}
-
-Result<void> BalancerMaps::check_layout() const {
-  if (header()->layout_version != PHX_LAYOUT_VERSION) {
-    return fail(
-        fmt::format("what is loaded at {} has layout {} and this binary speaks layout {}; use the binaries "
-                    "that loaded it, or \"phalanx down\" with those and start anew",
-                    where_, header()->layout_version, PHX_LAYOUT_VERSION));
-  }
-  if (state_.size() != 1 + 2 * std::uint64_t{header()->copy_pages}) {
-    return fail(
-        fmt::format("the state pinned in {} is damaged ({} pages for two copies of {}); \"phalanx down\" "
-                    "removes it",
-                    where_, state_.size(), header()->copy_pages));
-  }
-  return {};
-}
-
-Result<void> BalancerMaps::check_sizes() const {
-  const Result<core::AppliedState> state = load_state();
-  if (!state) {
-    return Failure(state.error());
-  }
-  const core::Limits& limits = state->config.node.limits;
-  const std::array<MapShape, kMapCount> expected = {{
-      {4, sizeof(StatePage), state_pages(limits)},
-      {sizeof(phx_vip_key), sizeof(phx_vip), limits.services * PHX_VIPS_PER_SERVICE},
-      {4, sizeof(phx_vip_filter), 1},
-      {4, sizeof(phx_vip_cache_row), PHX_VIP_CACHE_ROWS},
-      {4, sizeof(phx_service), limits.services},
-      {4, sizeof(phx_slot), limits.slots},
-      {4, sizeof(phx_backend), limits.backends},
-      {4, sizeof(phx_backend_status), limits.backends},
-      {4, sizeof(phx_traffic), limits.services},
-      {4, sizeof(phx_traffic), limits.backends},
-      {4, sizeof(phx_flow_set), phx_flow_sets(limits.flows)},
-      {sizeof(phx_vip_key), sizeof(phx_nat_source), limits.backends * PHX_NAT_SOURCES_PER_BACKEND},
-      {4, 4, PHX_MAX_INTERFACES},
-      {sizeof(phx_datagram), sizeof(phx_datagram_owner), limits.fragments},
-      {4, sizeof(phx_answers), 1},
-      {4, sizeof(std::uint64_t), PHX_COUNTER_COUNT},
-  }};
-  for (std::size_t i = 0; i < kMapCount; ++i) {
-    const Result<MapShape> shape = map_shape(maps_[i].get());
-    if (!shape) {
-      return Failure(shape.error());
-    }
-    if (*shape != expected[i]) {
-      return fail(fmt::format(
-          "the map {}/{} has {} rows of {} bytes, and the state pinned beside it says {} of {}; "
-          "\"phalanx down\" removes them",
-          where_, kMapNames[i], shape->rows, shape->value_size, expected[i].rows, expected[i].value_size));
-    }
-  }
-  return {};
+  return load_object(skeleton.obj, skeleton.progs.phalanx_xdp, kWhat);
 }
 
 Result<PathProgram> BalancerMaps::load_program(PathSettings settings) const {
@@ -360,32 +157,53 @@ Result<PathProgram> BalancerMaps::load_program(PathSettings settings) const {
     return Failure(skeleton.error());
   }
   set_constants(**skeleton, flows_.size(), settings);
-  for (std::size_t i = 0; i < kMapCount; ++i) {
-    bpf_map* map = ::bpf_object__find_map_by_name((*skeleton)->obj, kMapNames[i]);
-    if (::bpf_map__reuse_fd(map, maps_[i].get()) != 0) {
-      return fail(fmt::format("load {} on the maps in {}: {}", kWhat, where_, describe_errno(errno)));
-    }
-  }
-  if (const Result<void> loaded = load_object((*skeleton)->obj, (*skeleton)->progs.phalanx_xdp, kWhat);
-      !loaded) {
+  if (const Result<void> loaded = load_on_maps(**skeleton); !loaded) {
     return Failure(loaded.error());
   }
-  PathProgram program{.descriptor = {}, .settings = settings};
-  if (const Result<void> kept = keep(::bpf_program__fd((*skeleton)->progs.phalanx_xdp), program.descriptor);
-      !kept) {
+  PathProgram program{.descriptor = {}, .watch = {}, .settings = settings};
+  if (const Result<void> kept = keep_programs(**skeleton, program); !kept) {
     return Failure(kept.error());
   }
   return program;
 }
 
-Result<PathProgram> BalancerMaps::install(const PinDirectory& directory, PathProgram program) {
-  PHX_CHECK(directory.locked());
-  if (const Result<void> replaced =
-          replace_pin(program.descriptor.get(), directory.pin(kProgramPin), directory.pin(kNewProgramPin));
-      !replaced) {
-    return Failure(replaced.error());
+// A program is the only way to have maps made that hold what the kernel must know the type of, such as a
+// timer. All that such maps are has one size, which the object says.
+Result<void> BalancerMaps::make_missing_maps() {
+  const Result<Skeleton> skeleton = open_skeleton();
+  if (!skeleton) {
+    return Failure(skeleton.error());
   }
-  return std::exchange(program_, std::move(program));
+  if (const Result<void> loaded = load_on_maps(**skeleton); !loaded) {
+    return Failure(loaded.error());
+  }
+  for (std::size_t i = 0; i < kMapCount; ++i) {
+    if (maps_[i].valid()) {
+      continue;
+    }
+    const int fd = ::bpf_object__find_map_fd_by_name((*skeleton)->obj, name_in_object(kMapNames[i]));
+    if (const Result<void> kept = keep(fd, maps_[i]); !kept) {
+      return Failure(kept.error());
+    }
+    made_.push_back(static_cast<MapIndex>(i));
+  }
+  return {};
+}
+
+Result<void> BalancerMaps::watch_liveness() {
+  PHX_CHECK(program_.watch.valid());
+  std::array<char, 64> frame{};
+  LIBBPF_OPTS(bpf_test_run_opts, options);
+  options.data_in = frame.data();
+  options.data_size_in = frame.size();
+  options.repeat = 1;
+  if (::bpf_prog_test_run_opts(program_.watch.get(), &options) != 0) {
+    return fail(fmt::format("start the timer that watches the daemon's liveness: {}", describe_errno(errno)));
+  }
+  if (options.retval != XDP_PASS) {
+    return fail("start the timer that watches the daemon's liveness: the kernel refuses it");
+  }
+  return {};
 }
 
 }  // namespace phalanx::adapters

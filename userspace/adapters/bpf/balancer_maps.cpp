@@ -212,6 +212,15 @@ void BalancerMaps::clear_backend_traffic(std::uint16_t entry) {
   clear_traffic(map(kBackendTraffic), entry);
 }
 
+void BalancerMaps::mark_liveness() {
+  __u64* mark = &liveness_.write(0)->mark;
+  publish(mark, observe(mark) + 1);
+}
+
+bool BalancerMaps::liveness_is_stale() const {
+  return observe(&liveness_.read(0)->stale) != 0;
+}
+
 // The path looks up only what the filter lets through, so that the bit must be there before the row.
 void BalancerMaps::admit_to_filter(const phx_vip_key& key) {
   std::uint64_t halves[2];

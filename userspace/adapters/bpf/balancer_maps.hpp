@@ -23,12 +23,16 @@
 #include "core/result.hpp"
 #include "ports/data_plane.hpp"
 
+struct balancer_bpf;  // of the skeleton
+
 namespace phalanx::adapters {
 
 // Pages of each of the two copies of the state document. The document takes about 400 bytes a service and 130
 // a backend with names of ordinary length: 64 KiB + 1 KiB a service + 512 bytes an entry hold 1,000 services
 // of four backends each, one service of 4,096, and leave as much again. With default limits: 3.1 MiB a copy.
 std::uint32_t state_copy_pages(const core::Limits& limits);
+// Of the whole map: the header's and both copies'.
+std::uint32_t state_pages(const core::Limits& limits);
 
 // What the program is loaded with: constants, so that the verifier prunes what is off. What is on without
 // need costs packets a little, nothing else.
@@ -41,6 +45,7 @@ struct PathSettings {
 // A loaded program; it lives as long as a descriptor, a pin or a link holds it.
 struct PathProgram {
   Descriptor descriptor;
+  Descriptor watch;  // starts the timer that looks at the daemon's mark; of one that was only opened: none
   PathSettings settings;
 };
 
@@ -69,6 +74,10 @@ class BalancerMaps final : public ports::DataPlane {
   // maps are not those that its state document describes.
   static Result<BalancerMaps> open(const PinDirectory& directory);
 
+  // The same, and takes pins of a former layout that this binary knows (PHX_OLDEST_LAYOUT) as well. The maps
+  // that those lack are made, and not pinned before install(), so that until then nothing has changed.
+  static Result<BalancerMaps> take_over(const PinDirectory& directory);
+
   // Opens what is pinned to look at it, beside a writer or without one. Fails like open(). Changing anything
   // through it is a programmer error.
   static Result<BalancerMaps> view(const PinDirectory& directory);
@@ -77,11 +86,22 @@ class BalancerMaps final : public ports::DataPlane {
   // create().
   Result<PathProgram> load_program(PathSettings settings) const;
   // Makes it program() and the pinned one, in one step, and gives back the former, which can be installed
-  // again. Links are swung to it by XdpLink::adopt_or_attach(). Where it fails the former stays.
+  // again. Links are the caller's to swing. After take_over() it also pins what was made for the layout,
+  // which is the current one from then on. Where it fails all of the former stays.
   Result<PathProgram> install(const PinDirectory& directory, PathProgram program);
 
-  // Descriptor of the program, for XdpLink; owned by this object. -1 in a view.
+  // Starts the timer of program(), which must have been loaded by this process, and from then on looks at the
+  // daemon's mark whoever lives. Fails when the kernel refuses.
+  Result<void> watch_liveness();
+  // The daemon's sign of life, every PHX_LIVENESS_MARK_MS.
+  void mark_liveness();
+  // Whether the path takes the daemon for dead.
+  bool liveness_is_stale() const;
+
+  // Descriptor of the program, for XdpLink; owned by this object.
   int program() const { return program_.descriptor.get(); }
+  // The tag of program(), pinned in a view, where `id` is its own; "another" where it isn't; empty for 0.
+  std::string tag_of(std::uint32_t id) const;
   // Of the program that this object has loaded; of one that it has only opened nobody knows.
   PathSettings settings() const { return program_.settings; }
 
@@ -151,19 +171,31 @@ class BalancerMaps final : public ports::DataPlane {
     kFragments,
     kAnswers,
     kCounters,
+    kLiveness,
+    kWatch,
     kMapCount
   };
   static const std::array<const char*, kMapCount> kMapNames;
+  enum class Layouts { current, known };
 
   explicit BalancerMaps(std::string where) : where_(std::move(where)) {}
 
   static Result<BalancerMaps> load_fresh(const PinDirectory& directory, const core::Limits& limits,
                                          PathSettings settings);
-  static Result<BalancerMaps> open_pins(const PinDirectory& directory, Access access);
+  static Result<BalancerMaps> adopt(const PinDirectory& directory, Layouts layouts);
+  static Result<BalancerMaps> open_pins(const PinDirectory& directory, Access access, Layouts layouts);
   Result<void> pin_all(const PinDirectory& directory) const;
   Result<void> open_pin_of(const PinDirectory& directory, MapIndex index);
+  Result<void> open_maps(const PinDirectory& directory);
+  Result<void> make_what_the_layout_lacks();
+  Result<void> make_missing_maps();
+  Result<void> load_on_maps(balancer_bpf& skeleton) const;
+  Result<void> carry_counters(std::uint32_t rows);
+  Result<void> pin_what_was_made(const PinDirectory& directory) const;
+  void unpin_what_was_made(const PinDirectory& directory) const;
+  Result<void> map_state(Access access);
   Result<void> map_arrays(Access access);
-  Result<void> check_layout() const;
+  Result<void> check_layout(Layouts layouts) const;
   Result<void> check_sizes() const;
   Result<std::string> read_document() const;
   void admit_to_filter(const phx_vip_key& key);
@@ -181,7 +213,11 @@ class BalancerMaps final : public ports::DataPlane {
   MappedArray<phx_backend> backends_;
   MappedArray<phx_backend_status> backend_status_;
   MappedArray<phx_flow_set> flows_;
+  MappedArray<phx_liveness> liveness_;
   MappedArray<StatePage> state_;
+  // Between take_over() of a former layout and install(): what that lacks, and its counters, which are fewer.
+  std::vector<MapIndex> made_;
+  Descriptor former_counters_;
 };
 
 }  // namespace phalanx::adapters

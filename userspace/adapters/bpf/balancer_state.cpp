@@ -30,6 +30,10 @@ std::uint32_t state_copy_pages(const core::Limits& limits) {
   return static_cast<std::uint32_t>((bytes + PHX_STATE_PAGE - 1) / PHX_STATE_PAGE);
 }
 
+std::uint32_t state_pages(const core::Limits& limits) {
+  return 1 + 2 * state_copy_pages(limits);
+}
+
 phx_state_header* BalancerMaps::header() const {
   return reinterpret_cast<phx_state_header*>(state_.read(0));
 }

@@ -17,7 +17,7 @@ inline constexpr std::string_view kPinNames[] = {
     "slots",      "backends",     "backend_status", "service_traffic", "counters",
     "agent_vips", "agent_nodes",  "agent_peers",    "agent_counters",  "backend_traffic",
     "vip_filter", "flows",        "nat_sources",    "interfaces",      "fragments",
-    "answers",    "vip_cache",      "agent_settings",
+    "answers",    "vip_cache",    "agent_settings", "liveness",        "watch",
 };
 
 }  // namespace phalanx::adapters

@@ -66,6 +66,19 @@ Result<MapShape> map_shape(int map) {
   return MapShape{info.key_size, info.value_size, info.max_entries};
 }
 
+Result<ProgramIdentity> program_identity(int program) {
+  bpf_prog_info info{};
+  std::uint32_t length = sizeof(info);
+  if (::bpf_obj_get_info_by_fd(program, &info, &length) != 0) {
+    return fail(fmt::format("ask the kernel about a BPF program: {}", describe_errno(errno)));
+  }
+  std::string tag;
+  for (const std::uint8_t byte : info.tag) {
+    tag += fmt::format("{:02x}", byte);
+  }
+  return ProgramIdentity{info.id, tag};
+}
+
 Result<Descriptor> duplicate(int fd) {
   const int copy = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
   if (copy < 0) {

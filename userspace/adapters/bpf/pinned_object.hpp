@@ -34,6 +34,14 @@ Result<void> replace_pin(int object, const std::string& path, const std::string&
 // Of the map behind `map`. Fails when that is no map.
 Result<MapShape> map_shape(int map);
 
+struct ProgramIdentity {
+  std::uint32_t id = 0;  // differs from load to load
+  std::string tag;  // 16 hexadecimal digits, made from the instructions: builds of the same code share it
+};
+
+// Of the program behind `program`. Fails when that is no program.
+Result<ProgramIdentity> program_identity(int program);
+
 // A further descriptor of the same object.
 Result<Descriptor> duplicate(int fd);
 

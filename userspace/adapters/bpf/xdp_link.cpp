@@ -26,15 +26,6 @@ Result<bpf_link_info> link_info(int link) {
   return info;
 }
 
-Result<std::uint32_t> program_id(int program) {
-  bpf_prog_info info{};
-  std::uint32_t length = sizeof(info);
-  if (::bpf_obj_get_info_by_fd(program, &info, &length) != 0) {
-    return fail(fmt::format("ask the kernel about a BPF program: {}", describe_errno(errno)));
-  }
-  return info.id;
-}
-
 }  // namespace
 
 Result<XdpLink> XdpLink::attach(const PinDirectory& directory, int program, const std::string& interface,
@@ -142,15 +133,16 @@ Result<XdpLink> XdpLink::adopt_or_attach(const PinDirectory& directory, int prog
 XdpDescription XdpLink::describe() const {
   switch (mode_) {
     case Mode::native:
-      return {interface_, "native", "link", reason_};
+      return {interface_, "native", "link", reason_, program_id_};
     case Mode::generic:
-      return {interface_, "generic", "link", reason_};
+      return {interface_, "generic", "link", reason_, program_id_};
     case Mode::none:
       break;
   }
   return {interface_, "none", "link",
           fmt::format("no longer attached: {} is gone, was made anew, or lies in another network namespace",
-                      interface_)};
+                      interface_),
+          0};
 }
 
 Result<void> XdpLink::refresh() {
@@ -180,11 +172,11 @@ Result<void> XdpLink::refresh() {
 }
 
 Result<void> XdpLink::update(int program) {
-  const Result<std::uint32_t> id = program_id(program);
-  if (!id) {
-    return Failure(id.error());
+  const Result<ProgramIdentity> wanted = program_identity(program);
+  if (!wanted) {
+    return Failure(wanted.error());
   }
-  if (*id == program_id_) {
+  if (wanted->id == program_id_) {
     return {};
   }
   if (::bpf_link_update(link_.get(), program, nullptr) != 0) {
@@ -194,6 +186,7 @@ Result<void> XdpLink::update(int program) {
     return fail(fmt::format("replace the program on {}: {}; the former one stays", interface_,
                             describe_errno(errno)));
   }
+  program_id_ = wanted->id;
   return refresh();
 }
 

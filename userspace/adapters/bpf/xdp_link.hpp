@@ -17,9 +17,10 @@ namespace phalanx::adapters {
 // What `phalanx status` says of an interface; the texts are those of its JSON.
 struct XdpDescription {
   std::string name;
-  std::string mode;    // "native" or "generic"; "none": no longer attached
-  std::string attach;  // "link"
-  std::string reason;  // why this mode and not the one wished for; empty when there is nothing to say
+  std::string mode;           // "native" or "generic"; "none": no longer attached
+  std::string attach;         // "link"
+  std::string reason;         // why this mode and not the one wished for; empty when there is nothing to say
+  std::uint32_t program = 0;  // the kernel's id of the program that the link holds
 };
 
 class XdpLink {

@@ -131,6 +131,11 @@ void NetlinkNextHops::on_route(const core::Prefix& destination) {
   }
 }
 
+bool NetlinkNextHops::knows_all() const {
+  return std::ranges::all_of(targets_,
+                             [](const auto& target) { return target.second.delivered.has_value(); });
+}
+
 void NetlinkNextHops::read_all_again() {
   read_links();
   look_at_all();

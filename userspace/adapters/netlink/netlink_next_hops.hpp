@@ -49,6 +49,9 @@ class NetlinkNextHops final : public ports::NextHops {
   void watch(const core::Address& target) override;
   void unwatch(const core::Address& target) override;
 
+  // Whether the sink was called for every target that is watched: the kernel has answered, or had its time.
+  bool knows_all() const;
+
  private:
   // Where the route of a target leads.
   struct Path {

@@ -203,6 +203,11 @@ void append_daemon(const core::AppliedState& state, const StatusInputs& inputs, 
   families.push_back(
       family("phalanx_start_time_seconds", "when the daemon started, since the epoch", MetricType::Gauge));
   add(families.back(), figures.start_time_s);
+  families.push_back(
+      family("phalanx_daemon_liveness_stale",
+             "whether the packet path takes the daemon for dead, and asks the kernel's FIB for next hops",
+             MetricType::Gauge));
+  add(families.back(), inputs.daemon.liveness_is_stale ? 1 : 0);
   families.push_back(family("phalanx_generation", "applied changes of configuration", MetricType::Gauge));
   add(families.back(), state.generation);
   families.push_back(family("phalanx_interface_attached",

@@ -127,7 +127,8 @@ json status_view(const core::AppliedState& state, const ports::DataPlaneView& da
     interfaces.push_back({{"name", interface.name},
                           {"mode", interface.mode},
                           {"attach", interface.attach},
-                          {"reason", interface.reason}});
+                          {"reason", interface.reason},
+                          {"program", interface.program.empty() ? json() : json(interface.program)}});
   }
   json counters = json::object();
   const std::vector<std::uint64_t> totals = data.counters();
@@ -139,7 +140,8 @@ json status_view(const core::AppliedState& state, const ports::DataPlaneView& da
           {"generation", state.generation},
           {"daemon",
            {{"running", inputs.daemon.running},
-            {"pid", inputs.daemon.running && inputs.daemon.pid ? json(*inputs.daemon.pid) : json()}}},
+            {"pid", inputs.daemon.running && inputs.daemon.pid ? json(*inputs.daemon.pid) : json()},
+            {"liveness", inputs.daemon.liveness_is_stale ? "stale" : "fresh"}}},
           {"interfaces", interfaces},
           {"drained", state.node_drained},
           {"announcement", announcement_json(state, inputs)},

@@ -15,14 +15,16 @@ namespace phalanx::adapters {
 
 struct InterfaceStatus {
   std::string name;
-  std::string mode;    // "native", "generic" or "none"
-  std::string attach;  // "link"
-  std::string reason;  // why this mode; may be empty
+  std::string mode;          // "native", "generic" or "none"
+  std::string attach;        // "link"
+  std::string reason;        // why this mode; may be empty
+  std::string program = {};  // tag of the program there, "another" if it is not the pinned one; empty: none
 };
 
 struct DaemonStatus {
   bool running = false;
-  std::optional<long> pid;  // of the daemon
+  std::optional<long> pid;         // of the daemon
+  bool liveness_is_stale = false;  // the packet path asks the kernel's FIB for next hops
 };
 
 // How the routes to the VIPs stand, which the daemon alone knows.
@@ -42,10 +44,12 @@ struct StatusInputs {
       std::nullopt;  // absent: not configured, or no daemon to ask
 };
 
-// {node, version, generation, daemon: {running, pid}, interfaces: [{name, mode, attach, reason}], counters:
-// {label: packets}, drained, announcement: {state, wanted, reason, problem}} with the labels of PHX_COUNTERS;
-// pid is null while no daemon runs. drained: the operator's word about the node. announcement is null where
-// node.announce is not configured; without a daemon its state is "unknown" and wanted null.
+// {node, version, generation, daemon: {running, pid, liveness}, interfaces: [{name, mode, attach, reason,
+// program}], counters: {label: packets}, drained, announcement: {state, wanted, reason, problem}} with the
+// labels of PHX_COUNTERS; pid is null while no daemon runs; liveness is "fresh" or "stale", as the packet
+// path sees it; program is null where none is attached. drained: the operator's word about the node.
+// announcement is null where node.announce is not configured; without a daemon its state is "unknown" and
+// wanted null.
 nlohmann::json status_view(const core::AppliedState& state, const ports::DataPlaneView& data,
                            const StatusInputs& inputs);
 
