@@ -278,6 +278,12 @@ class Lab:
         raise LabError(f"find a process of {part}: only backends and nodes have one: "
                        f"{', '.join([*self.web_servers, *self.nodes])}")
 
+    def upgrade(self, node):
+        """A node gets another build of daemon and packet path, and with the next call the first one again."""
+        if node not in self.nodes:
+            raise LabError(f"upgrade {node}: only nodes have daemons: {', '.join(self.nodes)}")
+        self.nodes[node].upgrade()
+
     # ---- waiting for what should be
 
     def wait_all_up(self, within=10):

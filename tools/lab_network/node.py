@@ -10,6 +10,10 @@ from lab_network.errors import LabError
 from lab_network.process import Process
 
 
+# The daemon with its packet path, and the same with another build of it (tests/lab/CMakeLists.txt).
+BUILDS = ("phalanxd", "phalanxd_next")
+
+
 class Node:
     def __init__(self, host, namespace, run_dir):
         """host: topology.Host of the node. run_dir: the lab's, with bpffs mounted at run_dir/bpf."""
@@ -20,6 +24,7 @@ class Node:
         self.pin_dir = Path(run_dir) / "bpf" / host.name
         self.socket = Path(run_dir) / f"{host.name}.sock"
         self.process = Process(f"{host.name}-phalanxd", Path(run_dir) / "processes")
+        self.build = BUILDS[0]  # which of them the next start runs
         self._guard_log = Path(run_dir) / "logs" / f"{host.name}-guard.log"
         self.guard = Process(f"{host.name}-guard", Path(run_dir) / "processes")
 
@@ -38,7 +43,7 @@ class Node:
         self.guard.start(self.cli_argv("guard", "--config", self.config_path), self._guard_log)
 
     def daemon_argv(self):
-        return [binary("phalanxd"), "--config", self.config_path, *self._where()]
+        return [binary(self.build), "--config", self.config_path, *self._where()]
 
     def wait_running(self, within=10):
         deadline = time.monotonic() + within
@@ -48,6 +53,23 @@ class Node:
             if time.monotonic() > deadline:
                 raise LabError(f"start phalanxd on {self.host.name}: no answer within {within} s; see {self._log.name}")
             time.sleep(0.02)
+
+    def upgrade(self):
+        """Stops the daemon and starts its other build, which takes over; every interface must get that one's program."""
+        before = self.programs()
+        self.process.end()
+        self.build = BUILDS[1 - BUILDS.index(self.build)]
+        self.start()
+        self.cli("events")  # answered when the start is over
+        after = self.programs()
+        left = sorted(interface for interface, program in after.items() if program == before.get(interface))
+        if left or len(set(after.values())) != 1:
+            raise LabError(f"upgrade {self.host.name} to {self.build}: the programs on its interfaces were {before} and "
+                           f"are {after}")
+
+    def programs(self):
+        """{interface: tag of the program there}"""
+        return {interface["name"]: interface["program"] for interface in self.query("status")["interfaces"]}
 
     def daemon_answers(self):
         done = self.cli("status", "--json", check=False)
