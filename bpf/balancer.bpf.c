@@ -34,8 +34,7 @@ static __always_inline __u32 service_at(const struct phx_vip_key *to)
 	return vip ? vip->service : PHX_NO_SERVICE;
 }
 
-SEC("xdp")
-int phalanx_xdp(struct xdp_md *ctx)
+static __always_inline int balance(struct xdp_md *ctx)
 {
 	struct phx_packet packet;
 	__u32 service;
@@ -52,6 +51,19 @@ int phalanx_xdp(struct xdp_md *ctx)
 	if (service == PHX_NO_SERVICE)
 		return phalanx_any(ctx);
 	return serve(ctx, &packet, service, 0, 0);
+}
+
+/* On a host that is a backend too, what goes to itself and what comes in a tunnel is its agent's. */
+SEC("xdp")
+int phalanx_xdp(struct xdp_md *ctx)
+{
+	int verdict = balance(ctx);
+
+	if (with_agent && (verdict == KEPT || verdict == XDP_PASS)) {
+		bpf_tail_call(ctx, &local_agent, 0);
+		return verdict == KEPT ? XDP_DROP : XDP_PASS; /* there is none: it was taken out just now */
+	}
+	return verdict;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -56,7 +56,8 @@
 	  "packets to a VIP with more IPv6 extension headers than are walked, passed")                       \
 	X(MALFORMED_PASSED, malformed_passed, "packets to a VIP with a truncated or lying header, passed")   \
 	X(BY_FIB, by_fib,                                                                                    \
-	  "packets to a backend whose next hop the kernel's FIB named, the daemon's liveness being stale")
+	  "packets to a backend whose next hop the kernel's FIB named, the daemon's liveness being stale")   \
+	X(KEPT, kept, "packets to a backend that is this very host, given to its agent")
 
 enum phx_counter {
 #define PHX_X(name, label, help) PHX_COUNTER_##name,

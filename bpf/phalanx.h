@@ -33,7 +33,7 @@
  * Raised whenever a map is added, or a key or value changes shape or meaning. A daemon takes over pins of a
  * former layout from PHX_OLDEST_LAYOUT on: since then maps were only added, and counters behind those that
  * there were. Whoever changes anything else raises both. Others it refuses, and touches nothing. 4: maps
- * `liveness` and `watch`; counter BY_FIB.
+ * `liveness`, `watch` and `local_agent`; counters BY_FIB and KEPT.
  */
 #define PHX_LAYOUT_VERSION 4u
 #define PHX_OLDEST_LAYOUT  3u
@@ -250,7 +250,8 @@ PHX_ASSERT(sizeof(struct phx_slot) == 8, "slot size: stored at once");
 struct phx_next_hop {
 	__u8 destination_mac[6];
 	__u8 source_mac[6];
-	__u32 interface; /* ifindex; the path redirects where it is not the one the packet came in by */
+	__u32 interface; /* ifindex; the path redirects where it is not the one the packet came in by;
+			  * PHX_LOOPBACK: the backend is this very host */
 	__u16 vlan;      /* id of the outgoing 802.1Q tag, 1 to 4094; 0: untagged */
 	__u16 mtu; /* largest IP packet, outer header included, that may leave by it; 0: not known, not judged
 		    */
@@ -366,6 +367,12 @@ PHX_ASSERT(sizeof(struct phx_nat_source) == 24, "nat source size");
  * redirected frames; what leaves by others goes through the node's kernel.
  */
 #define PHX_MAX_INTERFACES 64u
+
+/*
+ * Map `local_agent`: array of programs, one row. W: control. R: path, where `with_agent` is set: the program
+ * of agent.bpf.c, for packets that go to this very host, and for tunnel packets that come in.
+ */
+#define PHX_LOOPBACK 1u /* its ifindex, in every network namespace (Linux: LOOPBACK_IFINDEX) */
 
 /*
  * Map `fragments`: LRU hash, struct phx_datagram -> struct phx_datagram_owner, node.limits.fragments rows.

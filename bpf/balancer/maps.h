@@ -11,8 +11,10 @@
 /*
  * Load-time settings (W: control, before it loads the object): what is off is pruned by the verifier.
  * with_nat: what nat backends answer is looked up in `nat_sources`.
+ * with_agent: this host is a backend too (node.agent).
  */
 const volatile __u8 with_nat = 1;
+const volatile __u8 with_agent = 1;
 
 /* Control sets max_entries of all but `counters`, `watch`, `vip_filter` and `vip_cache` before it loads the
  * object (node.limits).
@@ -86,6 +88,13 @@ struct {
 	__type(key, __u32);
 	__type(value, __u32);
 } interfaces SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} local_agent SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

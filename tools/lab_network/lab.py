@@ -142,14 +142,17 @@ class Lab:
     def start_daemons(self, say=lambda _: None):
         say("daemons: phalanxd on lb1 lb2")
         for node in self.nodes.values():
-            node.write_config(service_configs.node_config(node.host, self.services, self.announce(node.host.name),
-                                                          self.limits))
+            node.write_config(self.node_config(node.host))
             node.start()
             if self.birds:
                 node.start_guard()
         self.wait_all_up()
         if self.birds:
             self.wait_announced(self.nodes)
+
+    def node_config(self, node):
+        """What phalanxd on `node` (a topology.Host) is told at the start."""
+        return service_configs.node_config(node, self.services, self.announce(node.name), self.limits)
 
     def announce(self, node):
         """node.announce of a node; None in a lab without BIRD."""

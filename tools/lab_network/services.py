@@ -64,7 +64,7 @@ def node_config(node, services, announce=None, limits=None):
 def agent_config(backend, services):
     """What phalanx-agent on `backend` (a topology.Host) reads."""
     return {"agent": {"interface": backend.main.name, "vips": backend_vips(backend, services),
-                      "nodes": list(topology.NODE_ADDRESSES), "peers": list(topology.BACKEND_ADDRESSES)}}
+                      "nodes": list(topology.NODE_ADDRESSES), "peers": list(topology.BACKEND_ADDRESSES + topology.NODE_ADDRESSES)}}
 
 
 def backend_vips(backend, services):

@@ -13,6 +13,7 @@
 
 #include "adapters/bpf/pin_directory.hpp"
 #include "adapters/bpf/pin_names.hpp"
+#include "adapters/bpf/pinned_object.hpp"
 #include "adapters/netlink/namespace_id.hpp"
 #include "agent/agent_maps.hpp"
 #include "agent/agent_shortcuts.hpp"
@@ -231,6 +232,18 @@ void look_around(const phx_agent_settings& settings, Status& status) {
   status.warnings = diagnose(facts);
 }
 
+Result<void> apply_rows(const PinDirectory& directory, AgentMaps& maps, const adapters::AgentConfig& config) {
+  const Result<Change> change = change_to(maps, config);
+  if (!change) {
+    return Failure(change.error());
+  }
+  Result<void> done = add_new(maps, *change);
+  if (done) {
+    done = maps.pin_program(directory);
+  }
+  return done ? remove_old(maps, *change) : done;
+}
+
 std::string nothing_there(const std::string& path) {
   return fmt::format("nothing is loaded at {}; run \"phalanx-agent up --config FILE\" first", path);
 }
@@ -282,6 +295,31 @@ Result<XdpDescription> up(const std::string& pin_directory, const adapters::Agen
     static_cast<void>(directory->remove_everything());
   }
   return applied;
+}
+
+Result<adapters::Descriptor> embed(const std::string& pin_directory, const adapters::AgentConfig& config) {
+  Result<PinDirectory> directory = open_locked(pin_directory, PinDirectory::IfMissing::create);
+  if (!directory) {
+    return Failure(directory.error());
+  }
+  const Result<AgentMaps::Settings> settings = settings_of(config);
+  if (!settings) {
+    return Failure(settings.error());
+  }
+  const bool there = AgentMaps::complete(*directory);
+  Result<void> ready = there ? Result<void>() : directory->remove_pins();
+  if (!ready) {
+    return Failure(ready.error());
+  }
+  Result<AgentMaps> maps =
+      there ? AgentMaps::reload(*directory, *settings) : AgentMaps::create(*directory, *settings);
+  if (!maps) {
+    return Failure(maps.error());
+  }
+  if (Result<void> applied = apply_rows(*directory, *maps, config); !applied) {
+    return Failure(applied.error());
+  }
+  return adapters::duplicate(maps->program());
 }
 
 Result<void> down(const std::string& pin_directory) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "adapters/bpf/descriptor.hpp"
 #include "adapters/bpf/xdp_link.hpp"
 #include "adapters/config/agent_config.hpp"
 #include "core/address.hpp"
@@ -31,6 +32,10 @@ struct Status {
 // AgentMaps, namespace_id()
 // and XdpLink.
 Result<adapters::XdpDescription> up(const std::string& pin_directory, const adapters::AgentConfig& config);
+
+// The same for a balancer that is on this host too, and hands packets to the program by itself: nothing is
+// attached. config.interface: whose addresses are the host's own. Returns the program.
+Result<adapters::Descriptor> embed(const std::string& pin_directory, const adapters::AgentConfig& config);
 
 // Detaches and removes all. Done when there is nothing.
 Result<void> down(const std::string& pin_directory);

@@ -23,14 +23,24 @@ std::string endpoint(const json& place) {
   return (is_ipv6 ? "[" + address + "]" : address) + ":" + adapters::write_json(port);
 }
 
-// ", by gue to 10.0.1.11:6080": how it gets there.
+// ", then b3 or b4": who gets the packet if it is not for who gets it first.
+std::string second_chance(const json& hops) {
+  std::string text;
+  for (const json& hop : hops.is_null() ? json::array() : hops) {
+    text += text.empty() ? ", then " : " or ";
+    text += hop.at(hop.at("name").is_null() ? "address" : "name").get<std::string>();
+  }
+  return text;
+}
+
+// ", by gue to 10.0.1.11:6080, then b3": how it gets there.
 std::string forwarding(const json& answer) {
   if (answer.at("forward").is_null()) {
     return "";
   }
   const std::string by = ", by " + answer.at("forward").get<std::string>();
   if (!answer.at("outer").is_null()) {
-    return by + " to " + endpoint(answer.at("outer"));
+    return by + " to " + endpoint(answer.at("outer")) + second_chance(answer.at("hops"));
   }
   return answer.at("rewritten").is_null() ? by : by + " as " + endpoint(answer.at("rewritten"));
 }

@@ -125,6 +125,7 @@ struct Node {
   std::optional<Prefix> tunnel_source_v6;
   std::optional<Endpoint> http;  // /metrics
   OnExit on_exit = OnExit::keep;
+  bool agent = false;                        // this host is a backend too (local_agent.hpp)
   std::optional<AnnounceSettings> announce;  // absent: the routes to the VIPs are somebody else's concern
   Limits limits;
 

@@ -32,15 +32,18 @@ std::string Entry::effective_reason() const {
 
 void Entry::learn(const NextHopChanged& change) {
   const bool off_link = change.hop && identity.forward == Forward::l2 && !change.hop->on_link;
-  if (change.hop && !off_link) {
+  const bool not_for_here = change.hop && change.hop->this_host && identity.forward != Forward::gue;
+  if (change.hop && !off_link && !not_for_here) {
     hop_state = HopState::resolved;
     route = change.hop;
     return;
   }
   hop_state = HopState::missing;
-  hop_reason = off_link
-                   ? to_string(change.target) + " is behind a gateway; l2 forwarding needs it on the link"
-                   : change.reason;
+  hop_reason =
+      off_link ? to_string(change.target) + " is behind a gateway; l2 forwarding needs it on the link"
+      : not_for_here
+          ? to_string(change.target) + " is this host, which takes only what is forwarded to it by gue"
+          : change.reason;
 }
 
 StoreEntryState Entry::shown_state(EntryIndex index) const {

@@ -82,7 +82,8 @@ core::NextHop read_hop(const phx_next_hop& row, core::Family family) {
   core::NextHop hop;
   std::ranges::copy(row.destination_mac, hop.destination.begin());
   std::ranges::copy(row.source_mac, hop.source.begin());
-  hop.interface = row.interface;
+  hop.this_host = row.interface == PHX_LOOPBACK;
+  hop.interface = hop.this_host ? 0 : row.interface;
   hop.preferred_source.family = family;
   std::ranges::copy(row.tunnel_source, hop.preferred_source.bytes.begin());
   hop.vlan = row.vlan;
@@ -108,7 +109,7 @@ phx_next_hop next_hop_row(const core::NextHop& hop) {
   phx_next_hop row{};
   std::ranges::copy(hop.destination, row.destination_mac);
   std::ranges::copy(hop.source, row.source_mac);
-  row.interface = hop.interface;
+  row.interface = hop.this_host ? PHX_LOOPBACK : hop.interface;
   row.vlan = hop.vlan;
   row.mtu = hop.mtu;
   copy_address(hop.preferred_source, row.tunnel_source);

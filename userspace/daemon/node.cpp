@@ -8,7 +8,10 @@
 #include <set>
 #include <utility>
 
+#include "adapters/bpf/pin_names.hpp"
+#include "agent/agent.hpp"
 #include "daemon/contract_rows.hpp"
+#include "daemon/local_agent.hpp"
 
 namespace phalanx::daemon {
 
@@ -25,16 +28,18 @@ void run_builds(core::Proposal& proposal) {
 
 // Entries that linger are served to their end, so that what a program without nat would break is not there
 // when it comes.
-adapters::PathSettings settings_for(const core::Layout& layout) {
+adapters::PathSettings settings_for(const core::AppliedState& state) {
   const auto is_nat = [](const auto& entry) { return entry.first.forward == core::Forward::nat; };
-  return {.nat = std::ranges::any_of(layout.entries(), is_nat) ||
-                 std::ranges::any_of(layout.lingering(), is_nat)};
+  return {.nat = std::ranges::any_of(state.layout.entries(), is_nat) ||
+                 std::ranges::any_of(state.layout.lingering(), is_nat),
+          .agent = state.config.node.agent};
 }
 
 adapters::PathSettings settings_for(const core::Config& config) {
-  return {.nat = std::ranges::any_of(config.services, [](const core::Service& service) {
-            return service.forward == core::Forward::nat;
-          })};
+  return {.nat = std::ranges::any_of(
+              config.services,
+              [](const core::Service& service) { return service.forward == core::Forward::nat; }),
+          .agent = config.node.agent};
 }
 
 }  // namespace
@@ -96,6 +101,9 @@ Result<void> Node::follow_kernel() {
 }
 
 Result<void> Node::start_fresh(const core::Config& config) {
+  if (auto brought = bring_agent(config); !brought) {
+    return brought;
+  }
   auto proposal = core::Engine(config.node.limits).propose(config, {}, read_clocks().steady);
   if (!proposal) {
     return Failure(proposal.error());
@@ -118,7 +126,10 @@ Result<void> Node::start_adopted(const core::Config& config) {
   if (auto adopted = adopt_links(); !adopted) {
     return adopted;
   }
-  auto former = replace_program(settings_for(pinned->layout));
+  if (auto brought = bring_agent(pinned->config); !brought) {
+    return brought;
+  }
+  auto former = replace_program(settings_for(*pinned));
   if (!former) {
     return Failure(former.error());
   }
@@ -192,9 +203,14 @@ Result<void> Node::apply(const core::Config& config) {
 Result<void> Node::finish(const core::Proposal& proposal) {
   const core::Node& next = proposal.next.config.node;
   std::optional<adapters::PathProgram> former;
-  if (const auto settings = settings_for(proposal.next.layout); settings != maps_.settings()) {
+  if (auto brought = bring_agent(proposal.next.config); !brought) {
+    go_back({});
+    return brought;
+  }
+  if (const auto settings = settings_for(proposal.next); settings != maps_.settings()) {
     auto replaced = replace_program(settings);
     if (!replaced) {
+      go_back({});
       return Failure(replaced.error());
     }
     former = std::move(*replaced);
@@ -210,6 +226,9 @@ Result<void> Node::finish(const core::Proposal& proposal) {
     return published;
   }
   detach_all_but(next);
+  if (!next.agent) {
+    forget_agent();
+  }
   listener_(core::Announce{.time = now.wall,
                            .type = "config",
                            .service = {},
@@ -243,6 +262,25 @@ Result<void> Node::offer_interfaces() {
     }
   }
   return maps_.set_interfaces(native);
+}
+
+Result<void> Node::bring_agent(const core::Config& config) {
+  next_hops_->serve_this_host(config.node.agent);
+  if (!config.node.agent) {
+    return {};
+  }
+  const auto program = agent::embed(agent_directory(), local_agent_config(config));
+  return program ? maps_.set_local_agent(program->get()) : Failure(program.error());
+}
+
+void Node::forget_agent() {
+  if (auto forgotten = agent::down(agent_directory()); !forgotten) {
+    spdlog::error("{}", forgotten.error().message);
+  }
+}
+
+std::string Node::agent_directory() const {
+  return directory_.path() + "/" + std::string(adapters::kLocalAgentDirectory);
 }
 
 // A process that is killed in between leaves some interfaces with either program, on the same maps; the next
@@ -299,6 +337,9 @@ void Node::put_program_back(adapters::PathProgram former) {
 void Node::go_back(std::optional<adapters::PathProgram> former_program) {
   const core::Node& former = engine().applied().config.node;
   detach_all_but(former);
+  if (auto brought = bring_agent(engine().applied().config); !brought) {
+    spdlog::error("{}", brought.error().message);
+  }
   if (!former_program) {
     return;
   }

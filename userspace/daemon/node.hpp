@@ -67,6 +67,10 @@ class Node {
   Result<void> start_adopted(const core::Config& config);
   Result<void> attach(const core::Node& node);
   Result<void> offer_interfaces();
+  // Makes this host the backend that `config` says it is; takes nothing away from one that it was.
+  Result<void> bring_agent(const core::Config& config);
+  void forget_agent();
+  std::string agent_directory() const;
   Result<void> adopt_links();
   Result<void> adopt_state(core::AppliedState pinned);
   Result<adapters::PathProgram> replace_program(adapters::PathSettings settings);

@@ -226,8 +226,6 @@ TEST(Config, what_is_not_built_yet_is_refused_naming_what_is) {
             "f:1: /checks/web/type: \"icmp\" is not built yet; built so far: \"tcp\" and \"http\"\n");
   EXPECT_EQ(judge_node({{"attach", "dispatcher"}}),
             "f:1: /node/attach: \"dispatcher\" is not built yet; built so far: \"link\"\n");
-  EXPECT_EQ(judge_node({{"agent", true}}),
-            "f:1: /node/agent: a node that is its own agent is not built yet; write false or leave it out\n");
 }
 
 TEST(Config, what_the_program_already_does_may_be_written) {

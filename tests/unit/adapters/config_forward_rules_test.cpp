@@ -35,6 +35,31 @@ TEST(Config, gue_port_belongs_to_gue) {
       << "it may have meant gue";
 }
 
+TEST(Config, a_node_that_is_a_backend_too_takes_gue_on_one_port) {
+  const auto said = [](const std::vector<json>& changes) {
+    json document = example();
+    document["node"]["agent"] = true;
+    const json service = document["services"][0];
+    document["services"] = json::array();
+    for (std::size_t i = 0; i < changes.size(); ++i) {
+      json next = service;
+      next.update(changes[i]);
+      next["name"] = "s" + std::to_string(i);
+      next["port"] = 80 + i;
+      document["services"].push_back(next);
+    }
+    return judge(document.dump());
+  };
+  EXPECT_EQ(said({{{"forward", "gue"}}, {{"forward", "ipip"}}, {{"forward", "gue"}}}), "");
+  EXPECT_EQ(
+      said({{{"forward", "ipip"}}}),
+      "f:1: /node/agent: a node that is a backend too takes what is forwarded to it by gue, and no service "
+      "has \"forward\": \"gue\"\n");
+  EXPECT_EQ(said({{{"forward", "gue"}}, {{"forward", "gue"}, {"gue_port", 6081}}}),
+            "f:1: /services/1/gue_port: the agent of this node (\"node.agent\") listens on one port, and the "
+            "services \"s0\" and \"s1\" name 6080 and 6081\n");
+}
+
 TEST(Config, a_tunnel_source_is_an_address_or_a_prefix_whose_host_part_is_zero) {
   for (const char* right : {"10.9.0.0/24", "10.9.0.7/32", "10.0.0.0/8", "fd00:9::/64", "fd00:9::7/128"}) {
     EXPECT_EQ(judge_node({{"tunnel_source", {right}}}), "") << right;

@@ -187,6 +187,39 @@ TEST(Route, says_how_the_packet_gets_to_its_backend) {
   EXPECT_EQ(nat.at("rewritten"), (json{{"address", "10.0.0.7"}, {"port", 8080}}));
 }
 
+TEST(Route, says_who_else_gets_a_packet_of_gue) {
+  Node node;
+  for (const std::size_t place : {0u, 1u, 2u}) {
+    phx_backend& row = node.data.backends[Node::entry(place)];
+    row.family = PHX_FAMILY_IPV4;
+    row.forward = PHX_FORWARD_GUE;
+    row.address[3] = static_cast<std::uint8_t>(place + 1);
+    row.state |= PHX_STATE_REACHABLE;
+  }
+  const auto slot = ask(node, kFlow).at("slot").get<std::uint32_t>();
+  const std::size_t backup = (slot + 1) % 3;
+  const auto hop = [](std::size_t place) {
+    return json{{"name", "web-" + std::to_string(place + 1)},
+                {"address", "0.0.0." + std::to_string(place + 1)}};
+  };
+  const json both = ask(node, kFlow);
+  EXPECT_EQ(both.at("hops").at(0), hop(backup)) << "who begins is best off with the backup";
+  EXPECT_EQ(both.at("hops").size(), both.at("later_hops").size());
+  node.data.backends[Node::entry(backup)].state |= PHX_STATE_DRAINING;
+  const auto names = [&](const char* key) {
+    std::set<std::string> found;
+    for (const json& each : ask(node, kFlow).at(key)) {
+      found.insert(each.at("name").get<std::string>());
+    }
+    return found;
+  };
+  const std::string draining = "web-" + std::to_string(backup + 1);
+  EXPECT_FALSE(names("hops").contains(draining)) << "nothing new goes to it";
+  EXPECT_TRUE(names("later_hops").contains(draining)) << "its connections do";
+  node.data.backends[Node::entry(backup)].state &= ~std::uint64_t{PHX_STATE_REACHABLE};
+  EXPECT_FALSE(names("later_hops").contains(draining)) << "its host is gone";
+}
+
 TEST(Route, what_is_not_for_a_vip_is_foreign) {
   const Node node;
   const json answer = ask(node, "tcp 203.0.113.7:99 198.51.100.11:80");

@@ -55,6 +55,7 @@ void set_sizes(balancer_bpf& skeleton, const core::Limits& limits) {
 void set_constants(balancer_bpf& skeleton, std::uint32_t flow_sets, PathSettings settings) {
   skeleton.rodata->flow_sets = flow_sets;
   skeleton.rodata->with_nat = settings.nat ? 1 : 0;
+  skeleton.rodata->with_agent = settings.agent ? 1 : 0;
 }
 
 // The section of a variable is a map too, named after it.

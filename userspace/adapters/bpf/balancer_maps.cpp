@@ -275,6 +275,14 @@ Result<void> BalancerMaps::remove_nat_source(const phx_vip_key& key) {
   return fail(fmt::format("remove a nat backend at {}: {}", where_, describe_errno(errno)));
 }
 
+Result<void> BalancerMaps::set_local_agent(int program) {
+  const std::uint32_t first = 0;
+  if (::bpf_map_update_elem(map(kLocalAgent), &first, &program, BPF_ANY) != 0) {
+    return fail(fmt::format("give packets to the agent on this host: {}", describe_errno(errno)));
+  }
+  return {};
+}
+
 Result<void> BalancerMaps::set_interfaces(const std::set<std::uint32_t>& wanted) {
   std::set<std::uint32_t> there;
   std::uint32_t key = 0;

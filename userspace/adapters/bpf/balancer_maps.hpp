@@ -37,7 +37,8 @@ std::uint32_t state_pages(const core::Limits& limits);
 // What the program is loaded with: constants, so that the verifier prunes what is off. What is on without
 // need costs packets a little, nothing else.
 struct PathSettings {
-  bool nat = true;  // what nat backends answer is looked for
+  bool nat = true;    // what nat backends answer is looked for
+  bool agent = true;  // packets to this very host, and tunnel packets that come in, go to the agent
 
   friend bool operator==(const PathSettings&, const PathSettings&) = default;
 };
@@ -104,6 +105,9 @@ class BalancerMaps final : public ports::DataPlane {
   std::string tag_of(std::uint32_t id) const;
   // Of the program that this object has loaded; of one that it has only opened nobody knows.
   PathSettings settings() const { return program_.settings; }
+
+  // The program that gets what PathSettings::agent says. Fails when the kernel refuses it.
+  Result<void> set_local_agent(int program);
 
   // The interfaces, by index, through which answers of nat backends are sent straight to clients: at most
   // PHX_MAX_INTERFACES. Fails when the kernel refuses one.
@@ -173,6 +177,7 @@ class BalancerMaps final : public ports::DataPlane {
     kCounters,
     kLiveness,
     kWatch,
+    kLocalAgent,
     kMapCount
   };
   static const std::array<const char*, kMapCount> kMapNames;

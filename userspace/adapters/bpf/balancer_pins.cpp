@@ -62,9 +62,10 @@ Result<void> map_rows(int map, const char* name, bool writable, MappedArray<Row>
 }  // namespace
 
 const std::array<const char*, BalancerMaps::kMapCount> BalancerMaps::kMapNames = {
-    "state",      "vips",           "vip_filter",      "vip_cache",       "services", "slots",
-    "backends",   "backend_status", "service_traffic", "backend_traffic", "flows",    "nat_sources",
-    "interfaces", "fragments",      "answers",         "counters",        "liveness", "watch"};
+    "state",    "vips",        "vip_filter",     "vip_cache",       "services",
+    "slots",    "backends",    "backend_status", "service_traffic", "backend_traffic",
+    "flows",    "nat_sources", "interfaces",     "fragments",       "answers",
+    "counters", "liveness",    "watch",          "local_agent"};
 
 Result<BalancerMaps::Pinned> BalancerMaps::inspect(const PinDirectory& directory) {
   if (directory.has("agent_vips")) {
@@ -347,6 +348,7 @@ Result<void> BalancerMaps::check_sizes() const {
       {4, sizeof(std::uint64_t), PHX_COUNTER_COUNT},
       {4, sizeof(phx_liveness), 1},
       {4, PHX_WATCH_SIZE, 1},
+      {4, 4, 1},
   }};
   for (std::size_t i = 0; i < kMapCount; ++i) {
     const Result<MapShape> shape = map_shape(maps_[i].get());

@@ -277,6 +277,13 @@ Result<void> PinDirectory::remove_pins() const {
 }
 
 Result<void> PinDirectory::remove_everything() const {
+  if (const std::string agent = path_ + "/" + std::string(kLocalAgentDirectory); exists(agent)) {
+    const Result<PinDirectory> directory = open(agent, IfMissing::fail);
+    if (Result<void> removed = directory ? directory->remove_everything() : Failure(directory.error());
+        !removed) {
+      return removed;
+    }
+  }
   if (Result<void> removed = remove_pins(); !removed) {
     return removed;
   }

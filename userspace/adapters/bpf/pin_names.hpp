@@ -12,12 +12,15 @@ inline constexpr std::string_view kStatePin = "state";
 inline constexpr std::string_view kLinkPrefix = "link-";
 
 // All but links, the balancer's and the agent's: what taking down removes.
+// Of the balancer's directory: the pins of the agent on the same host (node.agent).
+inline constexpr std::string_view kLocalAgentDirectory = "agent";
 inline constexpr std::string_view kPinNames[] = {
-    kProgramPin,  kNewProgramPin, "vips",           "services",        kStatePin,
-    "slots",      "backends",     "backend_status", "service_traffic", "counters",
-    "agent_vips", "agent_nodes",  "agent_peers",    "agent_counters",  "backend_traffic",
-    "vip_filter", "flows",        "nat_sources",    "interfaces",      "fragments",
-    "answers",    "vip_cache",    "agent_settings", "liveness",        "watch",
+    kProgramPin,   kNewProgramPin, "vips",           "services",        kStatePin,
+    "slots",       "backends",     "backend_status", "service_traffic", "counters",
+    "agent_vips",  "agent_nodes",  "agent_peers",    "agent_counters",  "backend_traffic",
+    "vip_filter",  "flows",        "nat_sources",    "interfaces",      "fragments",
+    "answers",     "vip_cache",    "agent_settings", "liveness",        "watch",
+    "local_agent",
 };
 
 }  // namespace phalanx::adapters

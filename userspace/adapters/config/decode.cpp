@@ -96,10 +96,7 @@ void decode_node(const MaybeField& field, core::Node& node, Problems& problems) 
   const Choices<core::OnExit> on_exit{{{"keep", core::OnExit::keep}, {"detach", core::OnExit::detach}}, {}};
   set(node.on_exit, read_choice(reader.optional("on_exit"), problems, on_exit));
   decode_limits(reader.optional("limits"), node.limits, problems);
-  const auto agent = reader.optional("agent");
-  if (read_boolean(agent, problems).value_or(false)) {
-    error_at(*agent, problems, "a node that is its own agent is not built yet; write false or leave it out");
-  }
+  set(node.agent, read_boolean(reader.optional("agent"), problems));
   if (const auto announce = reader.optional("announce")) {
     node.announce = decode_announce(*announce, problems);
   }

@@ -114,9 +114,34 @@ Outer largest_outer(const core::Config& config) {
   return largest;
 }
 
+void check_agent(const core::Config& config, RuleReport& report) {
+  const core::Service* first = nullptr;
+  for (std::size_t i = 0; i < config.services.size(); ++i) {
+    const core::Service& service = config.services[i];
+    if (service.forward != core::Forward::gue) {
+      continue;
+    }
+    if (first != nullptr && first->gue_port != service.gue_port) {
+      report.error(service_pointer(i) + "/gue_port",
+                   "the agent of this node (\"node.agent\") listens on one port, and the services " +
+                       quoted(first->name) + " and " + quoted(service.name) + " name " +
+                       std::to_string(first->gue_port) + " and " + std::to_string(service.gue_port));
+    }
+    first = &service;
+  }
+  if (first == nullptr) {
+    report.error("/node/agent",
+                 "a node that is a backend too takes what is forwarded to it by gue, and no service has "
+                 "\"forward\": \"gue\"");
+  }
+}
+
 }  // namespace
 
 void check_forwarding(const core::Config& config, RuleReport& report) {
+  if (config.node.agent) {
+    check_agent(config, report);
+  }
   Claims claims;
   for (std::size_t i = 0; i < config.services.size(); ++i) {
     if (config.services[i].forward == core::Forward::nat) {

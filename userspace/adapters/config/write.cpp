@@ -61,6 +61,7 @@ Json node_json(const core::Node& node) {
   Json json = {{"name", node.name},
                {"interfaces", node.interfaces},
                {"xdp_mode", word(node.xdp_mode)},
+               {"agent", node.agent},
                {"on_exit", node.on_exit == core::OnExit::keep ? "keep" : "detach"},
                {"limits",
                 {{"services", node.limits.services},

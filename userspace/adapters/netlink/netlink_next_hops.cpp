@@ -149,6 +149,12 @@ void NetlinkNextHops::read_links() {
   tables_.links([this](LinkRow row) { links_[row.index] = std::move(row); });
 }
 
+void NetlinkNextHops::serve_this_host(bool serve) {
+  if (std::exchange(serves_this_host_, serve) != serve) {
+    look_at_all();
+  }
+}
+
 void NetlinkNextHops::look_at(const core::Address& target) {
   targets_to_look_at_.insert(target);
   schedule();
@@ -230,12 +236,14 @@ void NetlinkNextHops::find_path(const core::Address& address, Target& target) {
   const RouteAnswer answer = tables_.route(address);
   const std::optional<Path> before = std::exchange(target.path, std::nullopt);
   const std::string name = to_string(address);
+  target.is_this_host = answer.route && answer.route->type == RTN_LOCAL;
   if (!answer.route) {
     const bool plain = answer.error == ENETUNREACH || answer.error == 0;
     target.no_path = "no route to " + name + (plain ? "" : std::string(": ") + std::strerror(answer.error));
   } else if (answer.route->type != RTN_UNICAST) {
-    target.no_path = answer.route->type == RTN_LOCAL ? name + " is an address of this host"
-                                                     : "the route to " + name + " is no unicast route";
+    target.no_path = target.is_this_host
+                         ? name + " is an address of this host; \"node.agent\": true serves it"
+                         : "the route to " + name + " is no unicast route";
   } else {
     const RouteRow& route = *answer.route;
     core::Address unspecified;
@@ -313,6 +321,9 @@ void NetlinkNextHops::ask_neighbour(const NeighbourKey& key, Neighbour& neighbou
 
 std::optional<NetlinkNextHops::Outcome> NetlinkNextHops::judge(const core::Address& address,
                                                                const Target& target) const {
+  if (target.is_this_host && serves_this_host_) {
+    return Outcome{core::NextHop{.on_link = true, .this_host = true, .preferred_source = address}, ""};
+  }
   if (!target.path) {
     return Outcome{std::nullopt, target.no_path};
   }

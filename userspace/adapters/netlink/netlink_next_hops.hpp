@@ -32,7 +32,8 @@ namespace phalanx::adapters {
 //   - Neighbours are kept resolved by the kernel itself (NTF_EXT_MANAGED, Linux 5.16; before that they are
 //     asked again every kRefresh). That outlives this object: traffic must flow on when the daemon is gone.
 //     The last unwatch() of a neighbour ends it, for entries that Phalanx made; the entry itself stays.
-//   - Routes to this host itself, links that are down, and links that are not Ethernet give no next hop.
+//   - Routes to this host itself (unless serve_this_host()), links that are down, and links that are not
+//   Ethernet give no next hop.
 //   - A VLAN device is taken apart: the next hop is its parent's, with the tag. One of 802.1ad, or within
 //     another VLAN, gives no next hop.
 //   - The MTU is the route's where it has one (what the kernel has learned of the path counts as of the last
@@ -45,6 +46,9 @@ class NetlinkNextHops final : public ports::NextHops {
   // sink is called from the loop. Must be opened in the network namespace that it is to serve; reading needs
   // no privilege, asking for neighbours needs CAP_NET_ADMIN. Fails where the kernel gives no netlink socket.
   static Result<std::unique_ptr<NetlinkNextHops>> open(EventLoop& loop, Sink sink);
+
+  // Whether targets that are this host's own addresses have a next hop: NextHop::this_host.
+  void serve_this_host(bool serve);
 
   void watch(const core::Address& target) override;
   void unwatch(const core::Address& target) override;
@@ -72,6 +76,7 @@ class NetlinkNextHops final : public ports::NextHops {
     int watchers = 0;
     bool route_stale = true;
     std::optional<Path> path;
+    bool is_this_host = false;
     std::string no_path;  // why there is none
     std::optional<Outcome> delivered;
   };
@@ -123,6 +128,7 @@ class NetlinkNextHops final : public ports::NextHops {
   std::set<core::Address> targets_to_look_at_;
   std::set<NeighbourKey> neighbours_to_look_at_;
   bool scheduled_ = false;
+  bool serves_this_host_ = false;
   SteadyTime last_refresh_;
   EventLoop::Source readable_;
   EventLoop::Source work_timer_;

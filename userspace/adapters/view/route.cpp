@@ -4,6 +4,7 @@
 #include <lib/hash.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -60,11 +61,9 @@ phx_flow packet_flow(const FlowQuery& query) {
 }
 
 json outcome(const char* verdict, std::string reason) {
-  return {{"service", nullptr}, {"slot", nullptr},
-          {"backend", nullptr}, {"role", nullptr},
-          {"tracked", false},   {"forward", nullptr},
-          {"outer", nullptr},   {"rewritten", nullptr},
-          {"verdict", verdict}, {"reason", std::move(reason)}};
+  return {{"service", nullptr}, {"slot", nullptr},       {"backend", nullptr}, {"role", nullptr},
+          {"tracked", false},   {"forward", nullptr},    {"outer", nullptr},   {"rewritten", nullptr},
+          {"hops", nullptr},    {"later_hops", nullptr}, {"verdict", verdict}, {"reason", std::move(reason)}};
 }
 
 // What the VIP does with a packet that none of its services takes.
@@ -222,6 +221,11 @@ json Route::through_slot(const FlowQuery& query, const phx_vip& vip) const {
                        (service.track != PHX_TRACK_NONE && (slot.flags & PHX_SLOT_TRACKED) != 0);
 
   json result = through_owners(slot, static_cast<phx_no_backend>(service.no_backend), named->second);
+  if (result["forward"] == "gue") {
+    const std::uint16_t chosen = result["role"] == "backup" ? slot.backup : slot.primary;
+    result["hops"] = hops(slot, chosen, query.protocol == core::Protocol::tcp, named->second);
+    result["later_hops"] = hops(slot, chosen, false, named->second);
+  }
   result["service"] = named->second.service;
   result["slot"] = row - phx_region_offset(service.region);
   result["tracked"] = tracked;
@@ -231,6 +235,30 @@ json Route::through_slot(const FlowQuery& query, const phx_vip& vip) const {
                        "exist may be elsewhere";
   }
   return result;
+}
+
+// As in the path (bpf/balancer/hops.h).
+json Route::hops(const phx_slot& slot, std::uint16_t chosen, bool begins, const Named& named) const {
+  const std::array order = begins ? std::array{slot.backup, slot.previous, slot.primary}
+                                  : std::array{slot.primary, slot.previous, slot.backup};
+  std::vector<std::uint16_t> members;
+  json hops = json::array();
+  for (const std::uint16_t member : order) {
+    if (member == chosen || member >= entries_ || members.size() == PHX_MAX_HOPS ||
+        std::ranges::find(members, member) != members.end()) {
+      continue;
+    }
+    const phx_backend row = data_->backend(member);
+    const bool is_free = (row.state & (PHX_STATE_UP | PHX_STATE_DRAINING)) == PHX_STATE_UP;
+    if (row.family == PHX_FAMILY_NONE || !(begins ? is_free : (row.state & PHX_STATE_REACHABLE) != 0)) {
+      continue;
+    }
+    members.push_back(member);
+    const auto found = named.backends.find(member);
+    hops.push_back({{"name", found != named.backends.end() ? json(found->second->name) : json(nullptr)},
+                    {"address", core::to_string(address_of(row.address, row.family))}});
+  }
+  return hops;
 }
 
 json Route::through_owners(const phx_slot& slot, phx_no_backend rule, const Named& named) const {

@@ -34,10 +34,12 @@ class Route {
   static Result<Route> open(const core::AppliedState& state, const ports::DataPlaneView& data);
 
   // {service, slot, backend: {name, address, port}, role, tracked, forward, outer: {address, port},
-  // rewritten: {address, port}, verdict, reason}. slot counts from the first of its service; role is
-  // "primary" or "backup"; forward is how the packet gets to the backend: "ipip", "l2", "gue" or "nat".
-  // outer: where a tunnel's outer header leads (port: of gue). rewritten: the packet's new destination in
-  // nat. What does not apply is null. tracked: the flow would be remembered. verdict:
+  // rewritten: {address, port}, hops: [{name, address}], later_hops, verdict, reason}. slot counts from the
+  // first of its service; role is "primary" or "backup"; forward is how the packet gets to the backend:
+  // "ipip", "l2", "gue" or "nat". outer: where a tunnel's outer header leads (port: of gue). rewritten: the
+  // packet's new destination in nat. hops: of gue, whom the first packet names for its second chance, and
+  // later_hops whom the next ones do; the name is null of one that the service has no more. What does not
+  // apply is null. tracked: the flow would be remembered. verdict:
   //   sent                 encapsulated or rewritten, and on its way to backend
   //   last_good            to the slot's primary though it and the backup are down, by the service's
   //                        no_backend
@@ -69,6 +71,7 @@ class Route {
   bool is_up(std::uint16_t entry) const;
   bool has_next_hop(std::uint16_t entry) const;
   nlohmann::json through_slot(const FlowQuery& query, const phx_vip& vip) const;
+  nlohmann::json hops(const phx_slot& slot, std::uint16_t chosen, bool begins, const Named& named) const;
   nlohmann::json through_owners(const phx_slot& slot, phx_no_backend rule, const Named& named) const;
   void name_backend(nlohmann::json& result, std::uint16_t entry, const Named& named) const;
 
