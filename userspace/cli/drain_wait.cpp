@@ -3,13 +3,17 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "adapters/view/names.hpp"
 #include "adapters/view/standing.hpp"
+#include "cli/agent_client.hpp"
 #include "cli/output.hpp"
 #include "cli/pinned_node.hpp"
 
@@ -40,7 +44,30 @@ class ProgressLine {
   std::string shown_;
 };
 
-Result<std::uint64_t> flows_left(const Arguments& arguments) {
+bool is_tcp_only(const core::Service& service) {
+  return std::ranges::all_of(service.protocols,
+                             [](core::Protocol protocol) { return protocol == core::Protocol::tcp; });
+}
+
+// Of all services that it drains in; absent where the agents are not asked, do not answer, or can't know of
+// all flows.
+std::optional<std::uint64_t> connections_of(const std::vector<adapters::Membership>& memberships,
+                                            std::uint16_t agent_port) {
+  std::uint64_t connections = 0;
+  for (const auto& [service, backend] : memberships) {
+    if (agent_port == 0 || !is_tcp_only(*service)) {
+      return std::nullopt;
+    }
+    const auto living = living_connections({backend->endpoint.address, agent_port}, *service);
+    if (!living) {
+      return std::nullopt;
+    }
+    connections += *living;
+  }
+  return connections;
+}
+
+Result<LeftOver> left_over(const Arguments& arguments) {
   const std::string attempt = "wait for the flows of " + arguments.name;
   if (!daemon_pid(arguments.pin_dir)) {
     return fail(attempt + ": the daemon ended, and nobody counts them; start phalanxd and drain again");
@@ -61,25 +88,34 @@ Result<std::uint64_t> flows_left(const Arguments& arguments) {
     }
     entries.insert(node->state.layout.entries().at(core::entry_identity(*service, *backend)));
   }
-  std::uint64_t flows = 0;
+  LeftOver left{.flows = 0, .connections = connections_of(*meant, node->state.config.node.agent_port)};
   for (const core::EntryIndex entry : entries) {
-    flows += node->maps.backend_status(entry).flows;
+    left.flows += node->maps.backend_status(entry).flows;
   }
-  return flows;
+  return left;
 }
 
-std::string timed_out(const std::string& backend, std::uint64_t flows) {
-  const std::string what =
-      flows == 0 ? "none is seen, but for less than the 10 seconds that it takes to be sure"
-                 : counted(flows, "flow") + (flows == 1 ? " was" : " were") + " left when the time was over";
+std::string text_of(const LeftOver& left) {
+  const std::string flows = counted(left.flows, "flow") + " seen lately";
+  return left.connections ? counted(*left.connections, "connection") + " left, " + flows : flows;
+}
+
+std::string timed_out(const std::string& backend, const LeftOver& left) {
+  const bool none = left.flows == 0 && left.connections.value_or(0) == 0;
+  const std::string what = none ? "none is seen, but for less than the 10 seconds that it takes to be sure"
+                                : text_of(left) + " when the time was over";
   return "wait for the flows of " + backend + ": " + what +
          "; it goes on draining: wait longer (--timeout), or disable it and they move";
 }
 
 }  // namespace
 
-DrainProgress::State DrainProgress::observe(std::uint64_t flows, Time now) {
-  if (flows > 0) {
+DrainProgress::State DrainProgress::observe(const LeftOver& left, Time now) {
+  const bool none = left.connections == 0u;
+  if (std::exchange(agent_said_none_, none) && none) {
+    return State::over;
+  }
+  if (left.flows > 0 || left.connections) {
     none_since_ = now;
   }
   if (now - none_since_ >= kNoFlowsFor) {
@@ -93,22 +129,21 @@ Result<void> wait_for_drain(const Arguments& arguments) {
   DrainProgress progress(start, arguments.timeout);
   ProgressLine line;
   for (;;) {
-    const auto flows = flows_left(arguments);
-    if (!flows) {
-      return Failure(flows.error());
+    const auto left = left_over(arguments);
+    if (!left) {
+      return Failure(left.error());
     }
     const auto now = steady_clock::now();
-    switch (progress.observe(*flows, now)) {
+    switch (progress.observe(*left, now)) {
       case DrainProgress::State::over:
         return {};
       case DrainProgress::State::timed_out:
-        return fail(timed_out(arguments.name, *flows));
+        return fail(timed_out(arguments.name, *left));
       case DrainProgress::State::waiting:
         break;
     }
     const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(now - start).count();
-    line.show(arguments.name + ": " + counted(*flows, "flow") + " left after " + std::to_string(seconds) +
-              " s");
+    line.show(arguments.name + ": " + text_of(*left) + " after " + std::to_string(seconds) + " s");
     std::this_thread::sleep_for(kPoll);
   }
 }

@@ -125,7 +125,8 @@ struct Node {
   std::optional<Prefix> tunnel_source_v6;
   std::optional<Endpoint> http;  // /metrics
   OnExit on_exit = OnExit::keep;
-  bool agent = false;                        // this host is a backend too (local_agent.hpp)
+  bool agent = false;            // this host is a backend too (local_agent.hpp)
+  std::uint16_t agent_port = 0;  // where the agents of backends serve what they know; 0: they are not asked
   std::optional<AnnounceSettings> announce;  // absent: the routes to the VIPs are somebody else's concern
   Limits limits;
 

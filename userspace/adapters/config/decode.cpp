@@ -97,6 +97,7 @@ void decode_node(const MaybeField& field, core::Node& node, Problems& problems) 
   set(node.on_exit, read_choice(reader.optional("on_exit"), problems, on_exit));
   decode_limits(reader.optional("limits"), node.limits, problems);
   set(node.agent, read_boolean(reader.optional("agent"), problems));
+  set(node.agent_port, read_natural(reader.optional("agent_port"), problems, 1, 65535));
   if (const auto announce = reader.optional("announce")) {
     node.announce = decode_announce(*announce, problems);
   }

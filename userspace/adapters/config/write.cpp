@@ -77,6 +77,9 @@ Json node_json(const core::Node& node) {
   if (node.http) {
     json["http"] = to_string(*node.http);
   }
+  if (node.agent_port != 0) {
+    json["agent_port"] = node.agent_port;
+  }
   if (node.announce) {
     json["announce"] = announce_json(*node.announce);
   }
