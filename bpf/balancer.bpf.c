@@ -9,6 +9,8 @@
 #include "balancer/rare.h"
 #include "balancer/serve.h"
 
+#define PHX_MACS_ROWS 1024
+
 /* Most services are found here; PHX_NO_SERVICE: `vips` knows. */
 static __always_inline __u32 cached_service(const struct phx_vip_key *to)
 {
@@ -53,17 +55,54 @@ static __always_inline int balance(struct xdp_md *ctx)
 	return serve(ctx, &packet, service, 0, 0);
 }
 
-/* On a host that is a backend too, what goes to itself and what comes in a tunnel is its agent's. */
+/*
+ * On a host that is a backend too: what stays here is addressed, as it came, to the interface that it came in
+ * by. Kept beside the stack, of which the longest chain of frames leaves nothing: a row a processor, for
+ * nothing interrupts a packet there. More processors than rows share them, which does no harm where the
+ * interfaces' addresses are the same.
+ */
+static struct {
+	__u64 first; /* 8 bytes of the frame, and the next 4 */
+	__u32 rest;
+	__u32 reserved;
+} macs_of[PHX_MACS_ROWS];
+
+static __always_inline void keep_macs(struct xdp_md *ctx)
+{
+	struct phx_ethernet *ethernet = (void *)(long)ctx->data;
+	__u32 row = bpf_get_smp_processor_id() & (PHX_MACS_ROWS - 1);
+
+	if ((void *)(ethernet + 1) > (void *)(long)ctx->data_end)
+		return;
+	macs_of[row].first = phx_load64(ethernet->destination);
+	macs_of[row].rest = phx_load32(ethernet->source + 2);
+}
+
+static __always_inline void put_macs_back(struct xdp_md *ctx)
+{
+	struct phx_ethernet *ethernet = (void *)(long)ctx->data;
+	__u32 row = bpf_get_smp_processor_id() & (PHX_MACS_ROWS - 1);
+
+	if ((void *)(ethernet + 1) > (void *)(long)ctx->data_end)
+		return;
+	phx_store64(ethernet->destination, macs_of[row].first);
+	phx_store32(ethernet->source + 2, macs_of[row].rest);
+}
+
 SEC("xdp")
 int phalanx_xdp(struct xdp_md *ctx)
 {
-	int verdict = balance(ctx);
+	int verdict;
 
-	if (with_agent && (verdict == KEPT || verdict == XDP_PASS)) {
-		bpf_tail_call(ctx, &local_agent, 0);
-		return verdict == KEPT ? XDP_DROP : XDP_PASS; /* there is none: it was taken out just now */
-	}
-	return verdict;
+	if (with_agent)
+		keep_macs(ctx);
+	verdict = balance(ctx);
+	if (!with_agent || (verdict != KEPT && verdict != XDP_PASS))
+		return verdict;
+	if (verdict == KEPT)
+		put_macs_back(ctx);
+	bpf_tail_call(ctx, &local_agent, 0);          /* what comes in a tunnel is the agent's, too */
+	return verdict == KEPT ? XDP_DROP : XDP_PASS; /* there is none: it was taken out just now */
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -531,6 +531,12 @@ static inline __u32 phx_agent_vip_index(__u64 first, __u64 second)
 PHX_ASSERT(PHX_AGENT_VIP_ROWS == 1u << (64 - 54), "the upper bits of the product choose the row");
 
 /*
+ * Map `agent_reopened`: LRU hash, struct phx_flow -> __u32 1. W, R: agent. Connections whose SYN was passed
+ * on while a socket in time-wait had an earlier one of the same ends. It belongs to one load of the program.
+ */
+#define PHX_AGENT_REOPENED_ROWS 16384u
+
+/*
  * Map `agent_known`: array of PHX_AGENT_KNOWN_ROWS rows of __u64. W, R: agent. TCP connections that a socket
  * here was lately seen to have; bpf/lib/known_flow.h says what a row is. It belongs to one load of the
  * program too, and `flow_keys` is drawn for each: random numbers, or 0: no connection is remembered.

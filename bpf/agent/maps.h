@@ -55,6 +55,14 @@ struct {
 	__type(value, __u64);
 } agent_known SEC(".maps");
 
+/* Of another program than this one nothing here is worth keeping: fresh with each that is loaded. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, PHX_AGENT_REOPENED_ROWS);
+	__type(key, struct phx_flow);
+	__type(value, __u32);
+} agent_reopened SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, PHX_AGENT_COUNTER_COUNT);

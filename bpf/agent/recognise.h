@@ -88,6 +88,26 @@ static __always_inline int is_listened_to(struct xdp_md *ctx, struct bpf_sock_tu
 }
 
 /*
+ * Of a flow that a socket in time-wait here had: whether the client has opened it anew with another backend,
+ * because nobody listened here when its SYN came. That is remembered until somebody listens and a SYN comes
+ * again; a row that gives way to others costs one such connection, no more.
+ */
+static __always_inline int is_elsewhere_now(struct xdp_md *ctx, const struct phx_packet *packet, int opening,
+					    struct bpf_sock_tuple *tuple, __u32 size, __u64 namespace)
+{
+	__u32 yes = 1;
+
+	if (!opening)
+		return !!bpf_map_lookup_elem(&agent_reopened, &packet->flow);
+	if (is_listened_to(ctx, tuple, size, namespace)) {
+		bpf_map_delete_elem(&agent_reopened, &packet->flow);
+		return 0;
+	}
+	bpf_map_update_elem(&agent_reopened, &packet->flow, &yes, BPF_ANY);
+	return 1;
+}
+
+/*
  * A TCP segment, or an error that quotes one. at: where in the frame the inner IP header lies. established:
  * becomes 1 where the segment's socket is in that state, or 0. A connection that is over is remembered for a
  * while by a socket in time-wait, which would answer a SYN even if its server is gone: such a SYN is for
@@ -116,7 +136,7 @@ static __noinline enum phx_agent_counter recognise_tcp(struct xdp_md *ctx, const
 	else
 		done = judge_by_listener(ctx, socket, packet, at);
 	bpf_sk_release(socket);
-	if (opening && state == BPF_TCP_TIME_WAIT && !is_listened_to(ctx, &tuple, size, namespace))
+	if (state == BPF_TCP_TIME_WAIT && is_elsewhere_now(ctx, packet, opening, &tuple, size, namespace))
 		return PHX_AGENT_COUNTER_PASSED_ON;
 	return done;
 }

@@ -72,15 +72,10 @@ __noinline int phalanx_tunnel(struct xdp_md *ctx, const struct phx_packet *packe
 	const struct phx_backend *backend = hop_at(entry & 0xffff);
 	const struct phx_next_hop *hop;
 	__u32 headers = 0, hops = NO_HOPS, size = 0;
-	struct phx_ethernet *ethernet = (void *)(long)ctx->data;
 	struct phx_gue_headers *gue;
-	__u64 first;
-	__u32 rest;
 
-	if (!backend || !packet || (void *)(ethernet + 1) > (void *)(long)ctx->data_end)
+	if (!backend || !packet)
 		return 0; /* verifier: it cannot happen */
-	first = phx_load64(ethernet->destination);
-	rest = phx_load32(ethernet->source + 2);
 	hop = live_hop(backend, entry & SECOND_ROW);
 	if (backend->forward == PHX_FORWARD_GUE) {
 		hops = hops_of(ctx, packet, entry & 0xffff, service_index, hash);
@@ -95,14 +90,6 @@ __noinline int phalanx_tunnel(struct xdp_md *ctx, const struct phx_packet *packe
 		return !!gue;
 	if ((void *)(gue + 1) > (void *)(long)ctx->data_end)
 		return 0;
-	if (with_agent && hop->interface == PHX_LOOPBACK) {
-		/* It stays here, and is addressed to the interface that it came in by. */
-		ethernet = (void *)(long)ctx->data;
-		if ((void *)(ethernet + 1) > (void *)(long)ctx->data_end)
-			return 0; /* verifier: it cannot happen */
-		phx_store64(ethernet->destination, first);
-		phx_store32(ethernet->source + 2, rest);
-	}
 	phx_write_gue(gue, packet, backend->tunnel_port, hash, size);
 	return !size || write_hops(ctx, (__u8 *)(gue + 1), hops);
 }

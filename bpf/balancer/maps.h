@@ -14,7 +14,7 @@
  * with_agent: this host is a backend too (node.agent).
  */
 const volatile __u8 with_nat = 1;
-const volatile __u8 with_agent = 1;
+const volatile __u8 with_agent = 0;
 
 /* Control sets max_entries of all but `counters`, `watch`, `vip_filter` and `vip_cache` before it loads the
  * object (node.limits).

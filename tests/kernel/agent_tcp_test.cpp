@@ -77,6 +77,14 @@ TEST_F(AgentTcp, what_is_left_of_a_connection_in_time_wait_is_taken) {
     server.close();
     expect_known(mine, segment(mine), "accepted_established");
     expect_passed_on(mine, segment(mine, kSyn));
+    expect_passed_on(mine, segment(mine));  // of the connection that the SYN opened elsewhere
+    Way other = mine;
+    other.client.port++;
+    expect_passed_on(other, segment(other));
+    server = listening(mine.vip);
+    expect_passed_on(mine, segment(mine));  // also when somebody listens again
+    expect_known(mine, segment(mine, kSyn), "accepted_established");
+    expect_known(mine, segment(mine), "accepted_established");
   });
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // phalanx-agent: puts the agent's XDP program on a backend's interface, and takes it off again. No process
-// stays.
+// needs to stay.
+#include <systemd/sd-daemon.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string>
@@ -8,6 +10,7 @@
 #include "adapters/config/agent_config.hpp"
 #include "agent/agent.hpp"
 #include "agent/agent_report.hpp"
+#include "agent/serve.hpp"
 
 namespace {
 
@@ -23,6 +26,7 @@ constexpr const char* kExamples =
     "                                                       changed file to what is loaded\n"
     "  phalanx-agent status --json                          how it is attached, connections,\n"
     "                                                       counters, and what is wrong\n"
+    "  phalanx-agent serve --listen 10.0.1.11:9641          the same, for nodes that drain it\n"
     "  phalanx-agent down                                   detach and forget\n"
     "\n"
     "The file:\n"
@@ -40,6 +44,7 @@ struct Options {
   std::string config;
   std::string pin_directory = "/sys/fs/bpf/phalanx-agent";
   std::string socket;
+  std::string listen;
   bool json = false;
 };
 
@@ -77,6 +82,17 @@ int run_up(const Options& options) {
   return kDone;
 }
 
+int run_serve(const Options& options) {
+  const auto endpoint = core::parse_endpoint(options.listen);
+  if (!endpoint || endpoint->port == 0) {
+    std::fprintf(stderr, "phalanx-agent: --listen %s: write an address and a port, such as 10.0.1.11:9641\n",
+                 options.listen.c_str());
+    return kWrongUsage;
+  }
+  const Result<void> served = agent::serve(options.pin_directory, *endpoint, [] { sd_notify(0, "READY=1"); });
+  return served ? kDone : report(served.error());
+}
+
 int run_down(const Options& options) {
   const Result<void> removed = agent::down(options.pin_directory);
   return removed ? kDone : report(removed.error());
@@ -109,6 +125,8 @@ int main(int argc, char** argv) {
 
   CLI::App* up = app.add_subcommand("up", "load and attach; applies the file to what is loaded already");
   up->add_option("--config", options.config, "the configuration")->required();
+  CLI::App* serve = app.add_subcommand("serve", "answer GET /v1/status with what \"status --json\" shows");
+  serve->add_option("--listen", options.listen, "ADDRESS:PORT, such as 10.0.1.11:9641")->required();
   CLI::App* down = app.add_subcommand("down", "detach and forget; done when there is nothing");
   CLI::App* status = app.add_subcommand(
       "status", "interface, VIPs, nodes, peers, connections, counters, and what is wrong with the host");
@@ -121,6 +139,9 @@ int main(int argc, char** argv) {
   }
   if (up->parsed()) {
     return run_up(options);
+  }
+  if (serve->parsed()) {
+    return run_serve(options);
   }
   return down->parsed() ? run_down(options) : run_status(options);
 }

@@ -7,6 +7,7 @@ const struct native_map_declaration agent_maps[] = {
     NATIVE_MAP(agent_nodes),
     NATIVE_MAP(agent_peers),
     NATIVE_MAP(agent_known),
+    NATIVE_MAP(agent_reopened),
     NATIVE_MAP(agent_counters),
     {0},
 };

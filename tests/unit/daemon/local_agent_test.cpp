@@ -10,7 +10,8 @@ core::Service service(core::Forward forward, const char* vip, const char* backen
   core::Service service;
   service.forward = forward;
   service.vips = {*core::parse_address(vip)};
-  service.backends = {{.name = "b", .endpoint = {*core::parse_address(backend), 80}}};
+  service.backends.emplace_back();
+  service.backends[0].endpoint = {*core::parse_address(backend), 80};
   return service;
 }
 

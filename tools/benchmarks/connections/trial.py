@@ -2,6 +2,8 @@
 """One trial: connections that carry data all the time, an event, and who lost a connection by it."""
 
 import contextlib
+import errno
+import os
 import random
 import time
 
@@ -75,6 +77,6 @@ class Trial:
         return bool(self._excused) and record.get("backend") == self._event.excused
 
     def _died_with_it(self, record):
-        """Accepted by the dying process, not answered yet: one of its own."""
-        return record["stage"] == "answer" and any(begin - int(1e9) <= record["begin_ns"] <= until
-                                                   for begin, until in self._excused)
+        """Accepted by the dying process, not answered yet: one of its own. (A SYN alone would have been refused.)"""
+        accepted = record["stage"] == "answer" or record["reason"] == os.strerror(errno.ECONNRESET)
+        return accepted and any(begin - int(1e9) <= record["begin_ns"] <= until for begin, until in self._excused)

@@ -35,6 +35,11 @@ struct bpf_sock* bpf_skc_lookup_tcp(void* ctx, struct bpf_sock_tuple* tuple, __u
                                     __u64 flags);
 struct bpf_sock* bpf_sk_lookup_udp(void* ctx, struct bpf_sock_tuple* tuple, __u32 size, __u64 netns, __u64 flags);
 long bpf_sk_release(void* socket);
+long bpf_tail_call(void* ctx, void* programs, __u32 index);
+__u32 bpf_get_smp_processor_id(void);
+long bpf_timer_init(struct bpf_timer* timer, void* map, __u64 flags);
+long bpf_timer_set_callback(struct bpf_timer* timer, void* callback);
+long bpf_timer_start(struct bpf_timer* timer, __u64 ns, __u64 flags);
 struct tcphdr;
 long bpf_tcp_check_syncookie(void* socket, void* ip, __u32 ip_size, struct tcphdr* tcp, __u32 tcp_size);
 
