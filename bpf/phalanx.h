@@ -541,8 +541,8 @@ PHX_ASSERT(PHX_AGENT_VIP_ROWS == 1u << (64 - 54), "the upper bits of the product
  * here was lately seen to have; bpf/lib/known_flow.h says what a row is. It belongs to one load of the
  * program too, and `flow_keys` is drawn for each: random numbers, or 0: no connection is remembered.
  */
-#define PHX_AGENT_KNOWN_ROWS 65536u
-#define PHX_AGENT_FLOW_WORDS 9u /* of 4 bytes: addresses and ports of IPv6 */
+#define PHX_AGENT_KNOWN_ROWS 262144u /* 2 MiB: 3 % of 8,192 connections share a row with another */
+#define PHX_AGENT_FLOW_WORDS 9u      /* of 4 bytes: addresses and ports of IPv6 */
 struct phx_agent_flow_keys {
 	__u64 first[PHX_AGENT_FLOW_WORDS];
 	__u64 second[PHX_AGENT_FLOW_WORDS];

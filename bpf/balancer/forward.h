@@ -157,10 +157,10 @@ static __always_inline int send(struct xdp_md *ctx, const struct choice *choice)
 
 	if (is_stale())
 		return phalanx_reroute(ctx, entry_and_row(choice));
-	if (interface == ctx->ingress_ifindex)
-		return counted(PHX_COUNTER_SENT, XDP_TX);
 	if (with_agent && interface == PHX_LOOPBACK)
 		return counted(PHX_COUNTER_KEPT, KEPT);
+	if (interface == ctx->ingress_ifindex)
+		return counted(PHX_COUNTER_SENT, XDP_TX);
 	return counted(PHX_COUNTER_REDIRECTED, bpf_redirect(interface, 0));
 }
 

@@ -17,8 +17,8 @@
  *    purpose, the upper halves differ by a given value with a probability of at most 2^-31, hence both with
  *    2^-62, and by one of PHX_KNOWN_EPOCHS values with 2^-60. (The slot hash would not do: it is made to
  *    spread, and two flows that collide whatever the seed is can be computed.) With all rows taken, a packet
- *    of an unknown flow is taken for a known one with 2^-44: at a million such flows a second, all of which
- *    must be somebody's live connections to do harm, once in half a year.
+ *    of an unknown flow is taken for a known one with at most 2^-42: at a million such flows a second, all of
+ *    which must be somebody's live connections to do harm, once in 50 days.
  *
  * 2. The socket is gone since. It was here within the last PHX_KNOWN_EPOCHS epochs, so no other host has it:
  *    RST is the right answer, which the client would get without this memory too, from the last hop. It is
@@ -43,6 +43,9 @@
 #define PHX_KNOWN_EPOCH_SHIFT 5
 #define PHX_KNOWN_EPOCHS      3u
 
+/* Without pattern: of Mix13's finalizer (Stafford, 2011). */
+#define PHX_KNOWN_ODD 0xbf58476d1ce4e5b9ull
+
 struct phx_segment {
 	__u64 identity;
 	__u8 flags; /* PHX_TCP_* */
@@ -66,12 +69,15 @@ PHX_INLINE __u64 phx_flow_identity_of(const struct phx_flow_sums *sums)
 	return (sums->first & 0xffffffff00000000ull) | sums->second >> 32;
 }
 
-/* The row that may speak for the flow. */
+/*
+ * The row that may speak for the flow. Not bits of the identity as they are: sums are linear, so that by bad
+ * luck with the keys all ports that are a certain number apart would share a row with each other.
+ */
 PHX_INLINE __u32 phx_known_place(__u64 identity)
 {
-	return (__u32)(identity >> 48);
+	return (__u32)((identity ^ identity >> 32) * PHX_KNOWN_ODD >> 46);
 }
-PHX_ASSERT(PHX_AGENT_KNOWN_ROWS == 1u << (64 - 48), "the upper bits choose the row");
+PHX_ASSERT(PHX_AGENT_KNOWN_ROWS == 1u << (64 - 46), "the upper bits choose the row");
 
 /* jiffies: of the kernel's, 64 bits. */
 PHX_INLINE __u64 phx_known_epoch(__u64 jiffies)

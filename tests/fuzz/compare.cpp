@@ -2,13 +2,10 @@
 // The native build of the programs against the programs loaded into this kernel: the same frames, one after
 // the other, must have the same verdicts, bytes and counters.
 //   compare_programs [FRAMES [SEED]]
-#include <phalanx.h>
-
-#include <agent.skel.h>
-#include <balancer.skel.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <linux/bpf.h>
+#include <phalanx.h>
 #include <sched.h>
 
 #include <algorithm>
@@ -19,6 +16,8 @@
 #include <numeric>
 #include <string>
 
+#include "agent.skel.h"
+#include "balancer.skel.h"
 #include "frames.hpp"
 #include "native/runtime.hpp"
 #include "world.hpp"

@@ -201,10 +201,10 @@ TEST_F(BalancerMapsTest, touches_nothing_of_another_layout) {
 // As a process of the former layout left it: without the newest maps, and with fewer counters, each counted
 // to 5.
 void make_former(const PinDirectory& directory) {
-  for (const char* name : {"liveness", "watch", "counters"}) {
+  for (const char* name : {"liveness", "watch", "local_agent", "counters"}) {
     ASSERT_EQ(::unlink(directory.pin(name).c_str()), 0);
   }
-  const std::uint32_t rows = PHX_COUNTER_COUNT - 1;
+  const std::uint32_t rows = PHX_COUNTER_BY_FIB;  // the first that it had not
   const Descriptor counters(::bpf_map_create(BPF_MAP_TYPE_PERCPU_ARRAY, "counters", 4, 8, rows, nullptr));
   ASSERT_TRUE(counters.valid());
   const std::vector<std::uint64_t> counts(static_cast<std::size_t>(::libbpf_num_possible_cpus()), 5);

@@ -90,6 +90,7 @@ void BalancerRun::Close::operator()(balancer_bpf* object) const {
 BalancerRun::BalancerRun(const Settings& settings) : object_(balancer_bpf__open()) {
   require(object_ != nullptr, "the balancer's object cannot be opened");
   object_->rodata->with_nat = settings.with_nat ? 1 : 0;
+  object_->rodata->with_agent = settings.with_agent ? 1 : 0;
   const auto& maps = object_->maps;
   for (bpf_map* map : {maps.services, maps.service_traffic}) bpf_map__set_max_entries(map, kServices);
   for (bpf_map* map : {maps.backends, maps.backend_status, maps.backend_traffic}) {

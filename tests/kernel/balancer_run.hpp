@@ -25,6 +25,7 @@ class BalancerRun {
   // What is set at load time, and cannot be changed after.
   struct Settings {
     bool with_nat = true;
+    bool with_agent = false;
   };
 
   BalancerRun() : BalancerRun(Settings{}) {}
