@@ -48,6 +48,8 @@ def _parser():
     cut.add_argument("--how", choices=CUTS, default="link",
                      help="its server dies, its cable is pulled, or its packets vanish (link)")
     commands.add_parser("revive", help="mend a part").add_argument("part", choices=[*mortal, "all"])
+    commands.add_parser("upgrade", help="swap a node's daemon and packet path for their other build, under traffic"
+                        ).add_argument("part", choices=[host.name for host in topology.NODES])
     commands.add_parser("logs", help="print the logs of all parts")
     return parser
 
@@ -97,7 +99,8 @@ def _execute(options):
     if options.command == "revive" and options.part == "all":
         return lab.revive_all()
     actions = {"status": lambda: _status(lab), "logs": lambda: _logs(lab), "kill": lambda: lab.kill(options.part),
-               "cut": lambda: lab.cut(options.part, options.how), "revive": lambda: lab.revive(options.part)}
+               "cut": lambda: lab.cut(options.part, options.how), "revive": lambda: lab.revive(options.part),
+               "upgrade": lambda: lab.upgrade(options.part)}
     return actions[options.command]()
 
 

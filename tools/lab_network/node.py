@@ -2,6 +2,7 @@
 """Phalanx on a node of the lab: its daemon, its CLI, its configuration."""
 
 import json
+import os
 import time
 from pathlib import Path
 
@@ -57,8 +58,9 @@ class Node:
     def upgrade(self):
         """Stops the daemon and starts its other build, which takes over; every interface must get that one's program."""
         before = self.programs()
+        running = self._running_build()
         self.process.end()
-        self.build = BUILDS[1 - BUILDS.index(self.build)]
+        self.build = BUILDS[1 - BUILDS.index(running)]
         self.start()
         self.cli("events")  # answered when the start is over
         after = self.programs()
@@ -66,6 +68,11 @@ class Node:
         if left or len(set(after.values())) != 1:
             raise LabError(f"upgrade {self.host.name} to {self.build}: the programs on its interfaces were {before} and "
                            f"are {after}")
+
+    def _running_build(self):
+        """Another process may have started it."""
+        pid = self.process.pid()
+        return os.readlink(f"/proc/{pid}/exe").split("/")[-1] if pid else self.build
 
     def programs(self):
         """{interface: tag of the program there}"""
