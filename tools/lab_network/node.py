@@ -56,7 +56,7 @@ class Node:
             time.sleep(0.02)
 
     def upgrade(self):
-        """Stops the daemon and starts its other build, which takes over; every interface must get that one's program."""
+        """Stops the daemon and starts its other build; every interface must get that one's program."""
         before = self.programs()
         running = self._running_build()
         self.process.end()
@@ -66,8 +66,8 @@ class Node:
         after = self.programs()
         left = sorted(interface for interface, program in after.items() if program == before.get(interface))
         if left or len(set(after.values())) != 1:
-            raise LabError(f"upgrade {self.host.name} to {self.build}: the programs on its interfaces were {before} and "
-                           f"are {after}")
+            raise LabError(f"upgrade {self.host.name} to {self.build}: the programs on its interfaces were {before}, "
+                           f"now they are {after}")
 
     def _running_build(self):
         """Another process may have started it."""
