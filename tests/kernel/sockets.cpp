@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstring>
 
@@ -53,6 +54,15 @@ void inject(const Packet& packet) {
           "a raw packet cannot be sent");
 }
 
+void connect_when_routed(const Socket& socket, const Endpoint& to) {
+  Name name = name_of(to);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
+  while (::connect(socket.fd(), name.get(), name.size) != 0) {
+    require(errno == ENETUNREACH && std::chrono::steady_clock::now() < deadline, "a socket cannot connect");
+    ::poll(nullptr, 0, 1);
+  }
+}
+
 }  // namespace
 
 void Socket::close() {
@@ -60,13 +70,8 @@ void Socket::close() {
 }
 
 void wait_until_routed(const Endpoint& to) {
-  const Socket socket(::socket(is_ipv6(to.address) ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  Name name = name_of(to);
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(5);
-  while (::connect(socket.fd(), name.get(), name.size) != 0) {
-    require(std::chrono::steady_clock::now() < deadline, "an address gets no route within 5 s");
-    ::poll(nullptr, 0, 1);
-  }
+  connect_when_routed(
+      Socket(::socket(is_ipv6(to.address) ? AF_INET6 : AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)), to);
 }
 
 Socket bound(int kind, const Endpoint& to) {
@@ -86,8 +91,7 @@ Socket listening(const Endpoint& at) {
 
 Socket connected(int kind, const Endpoint& at, const Endpoint& peer) {
   Socket socket = bound(kind, at);
-  Name name = name_of(peer);
-  require(::connect(socket.fd(), name.get(), name.size) == 0, "a socket cannot connect");
+  connect_when_routed(socket, peer);
   return socket;
 }
 

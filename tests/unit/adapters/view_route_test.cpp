@@ -208,7 +208,8 @@ TEST(Route, says_who_else_gets_a_packet_of_gue) {
   node.data.backends[Node::entry(backup)].state |= PHX_STATE_DRAINING;
   const auto names = [&](const char* key) {
     std::set<std::string> found;
-    for (const json& each : ask(node, kFlow).at(key)) {
+    const json answer = ask(node, kFlow);
+    for (const json& each : answer.at(key)) {
       found.insert(each.at("name").get<std::string>());
     }
     return found;
