@@ -4,10 +4,12 @@
 import os
 import signal
 import subprocess
+import threading
 from dataclasses import dataclass
 
 
 _running = set()
+_ended = threading.Event()
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class Finished:
 
 def run(argv, timeout, cwd, log=None):
     """Runs argv to its end or the limit (seconds). log: a path that gets the output too."""
+    if _ended.is_set():
+        return Finished(None, "")
     child = subprocess.Popen([str(word) for word in argv], cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                              stderr=subprocess.STDOUT, text=True, errors="replace", start_new_session=True)
     _running.add(child)
@@ -42,7 +46,8 @@ def run(argv, timeout, cwd, log=None):
 
 
 def end_all():
-    """Ends what other threads still run, so that they can return."""
+    """Ends what other threads still run, and lets them begin nothing more, so that they can return."""
+    _ended.set()
     for child in list(_running):
         try:
             os.killpg(child.pid, signal.SIGTERM)
