@@ -129,7 +129,7 @@ int main(int argc, char** argv) {
   serve->add_option("--listen", options.listen, "ADDRESS:PORT, such as 10.0.1.11:9641")->required();
   CLI::App* down = app.add_subcommand("down", "detach and forget; done when there is nothing");
   CLI::App* status = app.add_subcommand(
-      "status", "interface, VIPs, nodes, peers, connections, counters, and what is wrong with the host");
+      "status", "how it is attached, connections, counters, what is wrong");
   status->add_flag("--json", options.json, "as a JSON object");
 
   try {

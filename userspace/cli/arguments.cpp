@@ -133,7 +133,8 @@ class Grammar {
         "drain", "let a backend's flows end: no new ones go to it, until \"undrain\"", core::Word::drain,
         "phalanx drain web-2 --service web\n"
         "         phalanx drain web-2 --wait --timeout 15m && phalanx disable web-2\n"
-        "A flow is seen when it sends: --wait ends when none was seen for 10 seconds.");
+        "A flow is seen when it sends: --wait ends when none was seen for 10 seconds; or,\n"
+        "where the backend's agent is asked (node.agent_port), when no connection lives.");
     CLI::Option* wait = drain->add_flag("--wait", to_.wait, "wait until none of its flows is left");
     drain
         ->add_option_function<std::string>(
