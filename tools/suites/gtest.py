@@ -9,19 +9,20 @@ from suites.outcome import BUILD, RESULTS, ROOT, Case, compared
 LIMIT_S = 1500
 
 
-def run_gtest(program, launcher=(), report=None):
+def run_gtest(program, launcher=(), report=None, but=""):
     """program: of build/bin. launcher: words before its own, to run it elsewhere; RESULTS must be writable there.
-    report: of that name are its report and log (program)."""
+    report: of that name are its report and log (program). but: cases that are left out, as gtest's filters have them."""
     binary = BUILD / "bin" / program
     if not binary.exists():
         return [Case(program, f"{binary} is not built")]
-    listing = run([binary, "--gtest_list_tests"], 60, ROOT)
+    chosen = [f"--gtest_filter=*-{but}"] if but else []
+    listing = run([binary, "--gtest_list_tests", *chosen], 60, ROOT)
     listed = _listed(listing.output) if listing.status == 0 else []
     if not listed:
         return [Case(program, f"{binary} lists no tests: {listing.tail()}")]
     report = RESULTS / f"{report or program}.json"
     report.unlink(missing_ok=True)
-    done = run([*launcher, binary, f"--gtest_output=json:{report}"], LIMIT_S, ROOT, report.with_suffix(".log"))
+    done = run([*launcher, binary, f"--gtest_output=json:{report}", *chosen], LIMIT_S, ROOT, report.with_suffix(".log"))
     complaints = _complaints(json.loads(report.read_text())) if report.exists() else {}
     cases = compared(listed, complaints)
     if done.status != 0 and all(case.passed for case in cases) or not report.exists():

@@ -12,6 +12,10 @@ from suites.tshark import log_frames, log_no_frames, read_by_tshark
 
 _CLANG_19 = "clang 19: "  # so begin the names of cases that use its objects
 _PROGRAMS = {"": "kernel_tests", _CLANG_19: "kernel_tests_clang_19"}
+# An emulated processor is slow, and these judge the agent's own rules, not what a kernel or a compiler makes of them: that
+# the program loads, and what asks this kernel for sockets and routes, is among the others.
+_NOT_IN_LINUX_6_1 = {"kernel_tests": "AgentKnown.*:AgentAdmit*",
+                     "kernel_tests_clang_19": "AgentKnown.*:AgentAdmit*:AgentPassing.*:AgentTcp.*:AgentUdp.*"}
 _IN_LINUX_6_1 = (ROOT / "tools" / "vm", "run", "--deadline", LIMIT_S - 60, "--writable", RESULTS)
 
 
@@ -28,7 +32,7 @@ def run_vm():
     """Two machines at a time: each emulates one processor's worth of work."""
     pool = ThreadPoolExecutor(2)
     try:
-        runs = [(prefix, pool.submit(run_gtest, program, _IN_LINUX_6_1, f"vm_{program}"))
+        runs = [(prefix, pool.submit(run_gtest, program, _IN_LINUX_6_1, f"vm_{program}", _NOT_IN_LINUX_6_1[program]))
                 for prefix, program in _PROGRAMS.items()]
         runs.append(("", pool.submit(run_pytest, "vm", _IN_LINUX_6_1)))
         return [Case(prefix + case.name, case.complaint) for prefix, done in runs for case in done.result()]
