@@ -233,8 +233,8 @@ PHX_INLINE enum phx_tunnel_kind phx_outer_ipv6(const __u8 *at, const __u8 *end, 
 }
 
 /*
- * data, end: the frame; port: where GUE is expected, be. tunnel: of a kind but NONE all but the destination is set, that with
- * LYING and SOUND too.
+ * data, end: the frame; port: where GUE is expected, be. tunnel: of a kind but NONE all but the destination
+ * is set, that with LYING and SOUND too.
  */
 PHX_INLINE enum phx_tunnel_kind phx_parse_tunnel(const void *data, const void *end, __u16 port,
 						 struct phx_tunnel *tunnel)

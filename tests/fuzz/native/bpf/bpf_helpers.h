@@ -33,7 +33,8 @@ long bpf_xdp_adjust_tail(struct xdp_md* ctx, int delta);
 long bpf_fib_lookup(void* ctx, struct bpf_fib_lookup* parameters, int size, __u32 flags);
 struct bpf_sock* bpf_skc_lookup_tcp(void* ctx, struct bpf_sock_tuple* tuple, __u32 size, __u64 netns,
                                     __u64 flags);
-struct bpf_sock* bpf_sk_lookup_udp(void* ctx, struct bpf_sock_tuple* tuple, __u32 size, __u64 netns, __u64 flags);
+struct bpf_sock* bpf_sk_lookup_udp(void* ctx, struct bpf_sock_tuple* tuple, __u32 size, __u64 netns,
+                                   __u64 flags);
 long bpf_sk_release(void* socket);
 long bpf_tail_call(void* ctx, void* programs, __u32 index);
 __u32 bpf_get_smp_processor_id(void);
