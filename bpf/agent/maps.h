@@ -21,7 +21,12 @@ const volatile __u32 own_ipv4 = 0;
 const volatile __u64 own_ipv6[2] = {};
 const volatile __u32 namespaces[PHX_AGENT_MAX_NAMESPACES] = {};
 const volatile __u32 namespace_count = 0;
-const volatile struct phx_agent_flow_keys flow_keys = {};
+#ifndef FLOW_KEYS_AT_FIRST /* a native build has nobody who draws them */
+#define FLOW_KEYS_AT_FIRST                                                                                   \
+	{                                                                                                    \
+	}
+#endif
+const volatile struct phx_agent_flow_keys flow_keys = FLOW_KEYS_AT_FIRST;
 
 struct phx_agent_shortcuts shortcuts;
 
