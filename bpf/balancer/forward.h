@@ -155,10 +155,10 @@ static __always_inline int send(struct xdp_md *ctx, const struct choice *choice)
 {
 	__u32 interface = choice->backend->next_hop[!!(choice->state & PHX_STATE_NEXT_HOP)].interface;
 
-	if (is_stale())
-		return phalanx_reroute(ctx, entry_and_row(choice));
 	if (with_agent && interface == PHX_LOOPBACK)
 		return counted(PHX_COUNTER_KEPT, KEPT);
+	if (is_stale())
+		return phalanx_reroute(ctx, entry_and_row(choice));
 	if (interface == ctx->ingress_ifindex)
 		return counted(PHX_COUNTER_SENT, XDP_TX);
 	return counted(PHX_COUNTER_REDIRECTED, bpf_redirect(interface, 0));

@@ -50,6 +50,15 @@ TEST_F(BalancerLocal, hands_what_is_for_this_host_to_its_stack) {
   outcome.counted({"kept"}).traffic(service, here, 140);
 }
 
+TEST_F(BalancerLocal, needs_no_way_to_itself_when_its_daemon_is_dead) {
+  node.serve(kTcp, vip4, here, here);
+  bring_agent();
+  node.set_stale(true);
+  const Outcome outcome = node.run(tcp4(client4, vip4).ttl(9).payload(100));
+  EXPECT_EQ(outcome.result.verdict, XDP_PASS);
+  outcome.counted({"kept"});
+}
+
 TEST_F(BalancerLocal, gives_a_flow_that_nobody_here_knows_its_second_chance) {
   node.serve(kTcp, vip4, here, there);
   bring_agent();

@@ -26,20 +26,12 @@ class BalancerReroute : public Balancer {
     const int clients = static_cast<int>(Network::interface("clients"));
     require(::bpf_xdp_attach(clients, balancer.program_fd(), 0, nullptr) == 0,
             "the balancer can't be attached");
-    set_stale(1);
+    balancer.set_stale(true);
   }
 
   static void know(const std::string& address, const std::string& interface) {
     Network::run("ip neighbour replace " + address + " lladdr " + kKernelMac + " nud permanent dev " +
                  interface);
-  }
-
-  void set_stale(std::uint64_t stale) {
-    phx_liveness row{};
-    row.stale = stale;
-    const std::uint32_t first = 0;
-    require(::bpf_map_update_elem(balancer.map_fd(".data.liveness"), &first, &row, BPF_ANY) == 0,
-            "the liveness can't be written");
   }
 
   static Bytes macs(const std::string& interface) {
@@ -76,7 +68,7 @@ TEST_F(BalancerReroute, sends_tunnelled_packets_to_the_gateway_that_the_kernel_k
 }
 
 TEST_F(BalancerReroute, does_not_ask_while_the_daemon_lives) {
-  set_stale(0);
+  balancer.set_stale(false);
   balancer.add(far4);
   const Outcome outcome = balancer.run(tcp4(client4, vip4));
   outcome.counted({"redirected"});

@@ -125,6 +125,14 @@ void BalancerRun::set_state(const Backend& backend, std::uint64_t state) {
   write(object_->maps.backends, std::uint32_t{backend.entry}, row);
 }
 
+void BalancerRun::set_stale(bool stale) {
+  phx_liveness row{};
+  row.stale = stale ? 1 : 0;
+  const std::uint32_t first = 0;
+  require(bpf_map_update_elem(map_fd(".data.liveness"), &first, &row, BPF_ANY) == 0,
+          "the liveness cannot be written");
+}
+
 void BalancerRun::take_down(const Backend& backend) {
   set_state(backend, PHX_STATE_REACHABLE);
 }

@@ -83,6 +83,8 @@ class BalancerRun {
   // Datagrams whose first fragment is recorded, and all of them this much older.
   [[nodiscard]] std::size_t records() const;
   void age_records(std::uint32_t seconds);
+  // Whether the daemon's liveness is stale.
+  void set_stale(bool stale);
   // As if all ICMP errors of this second had been sent, on every processor.
   void spend_answers();
 
