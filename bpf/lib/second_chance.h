@@ -115,14 +115,13 @@ enum phx_hops_kind {
 	PHX_HOPS_BEYOND,   /* `next` is greater than `count` */
 };
 
-/* at: the private data, `bytes` of it. The frame has been seen to hold them; verifier: which `end` tells. */
+/* at: the private data, `bytes` (> 0) of it. The frame has been seen to hold them; verifier: which `end`
+ * tells. */
 PHX_INLINE enum phx_hops_kind phx_judge_hops(const __u8 *at, const __u8 *end, __u32 bytes)
 {
 	const struct phx_hops *hops = (const struct phx_hops *)at;
 	__u32 version, size;
 
-	if (!bytes)
-		return PHX_HOPS_NONE;
 	if (bytes < sizeof(*hops) || at + sizeof(*hops) > end)
 		return PHX_HOPS_CUT;
 	version = hops->version;

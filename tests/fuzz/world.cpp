@@ -70,10 +70,13 @@ std::vector<Entry> entries() {
       all.push_back({mode, is_ipv6, PHX_STATE_UP | PHX_STATE_NEXT_HOP, 1, 700, 9, bits});
     }
   }
+  // Hops of both families in one packet.
+  for (const bool is_ipv6 : {false, true, false, true}) all.push_back({PHX_FORWARD_GUE, is_ipv6});
   return all;
 }
 constexpr std::uint16_t kEntriesOfAMode = 4;
 constexpr std::uint16_t kEntriesOfAFamily = 16;
+constexpr std::uint16_t kMixedEntries = 2 * kEntriesOfAFamily;  // the first of those of both families
 
 phx_backend row_of(const Entry& entry, int n) {
   phx_backend row{};
@@ -117,6 +120,7 @@ std::vector<Service> services() {
       all.push_back({port++, first, rules, tracked, only});
     }
   }
+  for (const bool tracked : {false, true}) all.push_back({port++, kMixedEntries, rules, tracked, {}});
   return all;
 }
 

@@ -46,7 +46,7 @@ def test_daemon_that_returns_finds_out_what_died_meanwhile(lab):
     lab.kill("b2")
     for name in lab.nodes:
         lab.revive(name)
-    lab.expect_only({"b1", "b3", "b4"}, within=6)
+    lab.expect_only({"b1", "b3", "b4"}, within=3)
 
 
 def test_daemon_that_is_asked_while_it_starts_answers_when_it_is_ready(lab):

@@ -128,8 +128,7 @@ int main(int argc, char** argv) {
   CLI::App* serve = app.add_subcommand("serve", "answer GET /v1/status with what \"status --json\" shows");
   serve->add_option("--listen", options.listen, "ADDRESS:PORT, such as 10.0.1.11:9641")->required();
   CLI::App* down = app.add_subcommand("down", "detach and forget; done when there is nothing");
-  CLI::App* status = app.add_subcommand(
-      "status", "how it is attached, connections, counters, what is wrong");
+  CLI::App* status = app.add_subcommand("status", "how it is attached, connections, counters, what is wrong");
   status->add_flag("--json", options.json, "as a JSON object");
 
   try {
