@@ -18,10 +18,8 @@ Bytes hops(const std::vector<std::string>& addresses, std::uint8_t next, bool as
 }
 
 void add_addresses() {
-  // One process for all: where the processor is emulated, each takes half a second.
-  Network::run(
-      "printf 'address add %s dev lo %s\\n' 203.0.113.7/32 '' 198.51.100.10/32 '' 2001:db8:c::7/128 nodad "
-      "2001:db8:e::10/128 nodad | ip -batch -");
+  Network::ip({"address add 203.0.113.7/32 dev lo", "address add 198.51.100.10/32 dev lo",
+               "address add 2001:db8:c::7/128 dev lo nodad", "address add 2001:db8:e::10/128 dev lo nodad"});
   for (const char* address : {"2001:db8:c::7", "2001:db8:e::10"}) {
     wait_until_routed({address, 9});
   }

@@ -263,7 +263,7 @@ class Container {
     const Socket home(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
     require(::unshare(CLONE_NEWNET) == 0, "there is no network namespace to be had");
     namespace_ = Socket(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
-    Network::run("ip link set lo up");
+    Network::ip({"link set lo up"});
     add_addresses();
     make_sockets();
     require(::setns(home.fd(), CLONE_NEWNET) == 0, "the way home is closed");
@@ -318,10 +318,10 @@ TEST_F(AgentPassing, a_namespace_that_is_gone_knows_nothing) {
 class AgentRoutes : public AgentPassing {
  protected:
   AgentRoutes() {
-    Network::run("ip route add 10.0.9.0/24 via 10.0.0.2 dev backends");
-    Network::run("ip -6 route add fd00:9::/64 via fd00::2 dev backends");
-    Network::run("ip neighbour add 10.0.0.2 dev backends lladdr 02:00:00:00:dd:01 nud permanent");
-    Network::run("ip neighbour add fd00::2 dev backends lladdr 02:00:00:00:dd:01 nud permanent");
+    Network::ip({"route add 10.0.9.0/24 via 10.0.0.2 dev backends",
+                 "route add fd00:9::/64 via fd00::2 dev backends",
+                 "neighbour add 10.0.0.2 dev backends lladdr 02:00:00:00:dd:01 nud permanent",
+                 "neighbour add fd00::2 dev backends lladdr 02:00:00:00:dd:01 nud permanent"});
   }
 
   void expect_sent_by_route(const Way& way) {
@@ -343,17 +343,18 @@ TEST_F(AgentRoutes, packets_are_sent_to_the_neighbour_that_the_route_names) {
 }
 
 TEST_F(AgentRoutes, without_a_known_neighbour_packets_go_back_whence_they_came) {
-  Network::run("ip neighbour del 10.0.0.2 dev backends && ip neighbour del fd00::2 dev backends");
+  Network::ip({"neighbour del 10.0.0.2 dev backends", "neighbour del fd00::2 dev backends"});
   each_way([&](const Way& way) { expect_passed_on(way, segment(way)); });
 }
 
 TEST_F(AgentRoutes, a_host_that_does_not_forward_sends_packets_back_whence_they_came) {
-  Network::run("sysctl -qw net.ipv4.conf.lo.forwarding=0 net.ipv6.conf.all.forwarding=0");
+  Network::set("ipv4/conf/lo/forwarding", 0);
+  Network::set("ipv6/conf/all/forwarding", 0);
   each_way([&](const Way& way) { expect_passed_on(way, segment(way)); });
 }
 
 TEST_F(AgentRoutes, a_packet_that_is_too_big_for_the_way_is_dropped) {
-  Network::run("ip link set backends mtu 1300");
+  Network::ip({"link set backends mtu 1300"});
   each_way([&](const Way& way) {
     agent.run(with_hop(way, segment(way).payload(1300))).dropped().counted({"hop_too_big_dropped"});
     expect_sent_by_route(way);

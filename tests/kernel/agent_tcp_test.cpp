@@ -121,7 +121,7 @@ TEST_F(AgentTcp, a_listener_is_no_reason_to_take_segments_of_unknown_connections
 }
 
 TEST_F(AgentTcp, the_ack_of_a_syn_cookie_is_taken_and_a_forged_one_is_not) {
-  Network::run("sysctl -qw net.ipv4.tcp_syncookies=2");
+  Network::set("ipv4/tcp_syncookies", 2);
   each_way([&](const Way& way) {
     Way mine = way;
     mine.client.port = static_cast<std::uint16_t>(42000 + next_port++);

@@ -16,8 +16,7 @@ const Bytes kGatewayMac{0x02, 0x00, 0x00, 0x00, 0xdd, 0x01};
 class BalancerNatReturn : public Balancer {
  protected:
   BalancerNatReturn() {
-    Network::run(
-        "ip route add 203.0.113.0/24 via 192.0.2.2 && ip -6 route add 2001:db8:c::/64 via 2001:db8:1::2");
+    Network::ip({"route add 203.0.113.0/24 via 192.0.2.2", "route add 2001:db8:c::/64 via 2001:db8:1::2"});
     set_neighbour("add");
     balancer.add_interface(Network::interface("clients"));
     for (const std::uint8_t protocol : {kTcp, kUdp}) {
@@ -30,8 +29,8 @@ class BalancerNatReturn : public Balancer {
 
   static void set_neighbour(const std::string& verb) {
     const std::string tail = verb == "add" ? " lladdr 02:00:00:00:dd:01 nud permanent" : "";
-    Network::run("ip neighbour " + verb + " 192.0.2.2 dev clients" + tail);
-    Network::run("ip neighbour " + verb + " 2001:db8:1::2 dev clients" + tail);
+    Network::ip({"neighbour " + verb + " 192.0.2.2 dev clients" + tail,
+                 "neighbour " + verb + " 2001:db8:1::2 dev clients" + tail});
   }
 
   static Backend nat(std::uint16_t entry, const char* address) {
@@ -142,7 +141,8 @@ TEST_F(BalancerNatReturn, leaves_tagged_answers_to_the_kernel_in_their_tags) {
 
 // What has a tag comes in by the tag's own interface, of which the path sees the parent.
 TEST_F(BalancerNatReturn, leaves_tagged_answers_to_the_kernel_where_the_parent_forwards_nothing) {
-  Network::run("sysctl -qw net.ipv4.conf.backends.forwarding=0 net.ipv6.conf.backends.forwarding=0");
+  Network::set("ipv4/conf/backends/forwarding", 0);
+  Network::set("ipv6/conf/backends/forwarding", 0);
   balancer.come_in_by(Network::interface("backends"));
   expect_left_to_kernel(tcp4(end4, client4).vlan(7), tcp4(vip4, client4).vlan(7));
   expect_left_to_kernel(tcp6(end6, client6).vlan(7), tcp6(vip6, client6).vlan(7));
@@ -159,15 +159,16 @@ TEST_F(BalancerNatReturn, leaves_alone_what_has_no_way_to_go) {
   expect_untouched(tcp4(end4, {"100.64.0.9", 1}));
   expect_untouched(tcp6(end6, {"2001:db8:f::9", 1}));
   for (const std::string kind : {"blackhole", "unreachable", "prohibit"}) {
-    Network::run("ip route add " + kind + " 100.64.0.9/32 && ip -6 route add " + kind + " 2001:db8:f::9/128");
+    Network::ip({"route add " + kind + " 100.64.0.9/32", "route add " + kind + " 2001:db8:f::9/128"});
     expect_untouched(tcp4(end4, {"100.64.0.9", 1}));
     expect_untouched(tcp6(end6, {"2001:db8:f::9", 1}));
-    Network::run("ip route del " + kind + " 100.64.0.9/32 && ip -6 route del " + kind + " 2001:db8:f::9/128");
+    Network::ip({"route del " + kind + " 100.64.0.9/32", "route del " + kind + " 2001:db8:f::9/128"});
   }
 }
 
 TEST_F(BalancerNatReturn, leaves_answers_alone_where_the_node_forwards_nothing) {
-  Network::run("sysctl -qw net.ipv4.ip_forward=0 net.ipv6.conf.all.forwarding=0");
+  Network::set("ipv4/ip_forward", 0);
+  Network::set("ipv6/conf/all/forwarding", 0);
   expect_untouched(tcp4(end4, client4));
   expect_untouched(tcp6(end6, client6));
 }

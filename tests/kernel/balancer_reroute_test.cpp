@@ -17,7 +17,7 @@ const Bytes kKernelMacBytes{0x02, 0x00, 0x00, 0x00, 0xdd, 0x01};
 class BalancerReroute : public Balancer {
  protected:
   BalancerReroute() {
-    Network::run("ip route add 10.0.0.0/8 via 192.0.2.2 && ip -6 route add fd00::/8 via 2001:db8:1::2");
+    Network::ip({"route add 10.0.0.0/8 via 192.0.2.2", "route add fd00::/8 via 2001:db8:1::2"});
     know("192.0.2.2", "clients");
     know("2001:db8:1::2", "clients");
     balancer.serve(kTcp, vip4, b1, b2);
@@ -30,8 +30,8 @@ class BalancerReroute : public Balancer {
   }
 
   static void know(const std::string& address, const std::string& interface) {
-    Network::run("ip neighbour replace " + address + " lladdr " + kKernelMac + " nud permanent dev " +
-                 interface);
+    Network::ip(
+        {"neighbour replace " + address + " lladdr " + kKernelMac + " nud permanent dev " + interface});
   }
 
   static Bytes macs(const std::string& interface) {
@@ -87,7 +87,7 @@ TEST_F(BalancerReroute, goes_by_the_stored_next_hop_where_the_kernel_has_no_rout
 }
 
 TEST_F(BalancerReroute, goes_by_the_stored_next_hop_where_the_host_does_not_forward) {
-  Network::run("sysctl -qw net.ipv4.conf.clients.forwarding=0");
+  Network::set("ipv4/conf/clients/forwarding", 0);
   balancer.add(far4);
   balancer.run(tcp4(client4, vip4)).redirected().counted({"redirected"});
 }

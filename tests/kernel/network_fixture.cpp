@@ -9,8 +9,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 
 #include "program_run.hpp"
 
@@ -18,14 +20,14 @@ namespace phalanx::test {
 
 Network::Network() : former_(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)) {
   require(former_ >= 0 && ::unshare(CLONE_NEWNET) == 0, "there is no network namespace to be had");
-  run("sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.ipv6.conf.default.accept_dad=0");
-  run("ip link set lo up");
-  for (const std::string name : {"clients", "backends"}) {
-    run("ip link add " + name + " type veth peer name peer-" + name);
-    run("ip link set " + name + " up && ip link set peer-" + name + " up");
-  }
-  run("ip address add 192.0.2.1/24 dev clients && ip address add 2001:db8:1::1/64 dev clients nodad");
-  run("ip address add 10.0.0.1/16 dev backends && ip address add fd00::1/16 dev backends nodad");
+  set("ipv4/ip_forward", 1);
+  set("ipv6/conf/all/forwarding", 1);
+  set("ipv6/conf/default/accept_dad", 0);
+  ip({"link set lo up", "link add clients type veth peer name peer-clients",
+      "link add backends type veth peer name peer-backends", "link set clients up",
+      "link set peer-clients up", "link set backends up", "link set peer-backends up",
+      "address add 192.0.2.1/24 dev clients", "address add 2001:db8:1::1/64 dev clients nodad",
+      "address add 10.0.0.1/16 dev backends", "address add fd00::1/16 dev backends nodad"});
 }
 
 Network::~Network() {
@@ -34,8 +36,17 @@ Network::~Network() {
   ::close(former_);
 }
 
-void Network::run(const std::string& command) {
-  require(std::system(command.c_str()) == 0, command.c_str());
+void Network::ip(const std::vector<std::string>& commands) {
+  std::FILE* pipe = ::popen("ip -batch -", "we");
+  require(pipe != nullptr, "ip cannot be started");
+  for (const std::string& command : commands) std::fprintf(pipe, "%s\n", command.c_str());
+  require(::pclose(pipe) == 0, "ip did not do what it was asked for");
+}
+
+void Network::set(const std::string& key, int value) {
+  std::ofstream file("/proc/sys/net/" + key);
+  file << value << std::flush;
+  require(file.good(), key.c_str());
 }
 
 std::uint32_t Network::interface(const std::string& name) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace phalanx::test {
 
@@ -17,8 +18,11 @@ class Network {
   Network& operator=(const Network&) = delete;
   ~Network();
 
-  // Runs a command line here, which has to succeed.
-  static void run(const std::string& command);
+  // Commands of ip, without their first word: by one process, which where the processor is emulated takes
+  // half a second to start.
+  static void ip(const std::vector<std::string>& commands);
+  // key: with slashes. Written directly, for the same reason.
+  static void set(const std::string& key, int value);
   static std::uint32_t interface(const std::string& name);
   // As the frames of the tests have it: 6 bytes, in a number.
   static std::uint64_t mac_of(const std::string& interface);
